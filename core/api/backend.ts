@@ -1,0 +1,43 @@
+import type { RequestHeaders } from './headers.js';
+import type { Delta, InferenceRequest } from './inference.js';
+import { createToken, type InjectionToken } from './injection.js';
+import type { RequestScope } from './scope.js';
+import type { UpstreamExchange, UpstreamHandler } from './upstream.js';
+import type { UpstreamTimeouts, Worker } from './worker.js';
+
+/** One call to a worker: everything that a backend may use. */
+export interface BackendCall {
+  readonly worker: Worker;
+  /** Hygienic copy made for this attempt; the backend may change it. */
+  readonly headers: RequestHeaders;
+  /** Undefined for calls that are not inference (GET proxies). */
+  readonly request: InferenceRequest | undefined;
+  readonly timeouts: UpstreamTimeouts;
+  readonly scope: RequestScope;
+}
+
+/** Receives the answer: bytes when the worker speaks the client's dialect, deltas otherwise (`headers.kind`). */
+export interface BackendSink extends UpstreamHandler {
+  /** `endStream` with the last one, exactly once. */
+  onDelta(delta: Delta, endStream: boolean): void;
+}
+
+/**
+ * A worker dialect: one value per dialect, stateless but for what it shares. Translates requests and answers; owns no
+ * retry, no load count, no choice of worker.
+ */
+export interface Backend {
+  readonly type: string;
+  /** Client apis whose bytes it can forward untouched. */
+  readonly nativeApis: readonly string[];
+  /** Starts one call. `GatewayError` may be thrown for requests that the dialect cannot carry. */
+  send(call: BackendCall, sink: BackendSink): UpstreamExchange;
+}
+
+/** Backends of the generation. */
+export interface Backends {
+  /** By `type`; undefined when none is registered under it. */
+  get(type: string): Backend | undefined;
+}
+
+export const Backends: InjectionToken<Backends> = createToken('Backends');

@@ -1,0 +1,56 @@
+import type { GatewayError } from './errors.js';
+import type { ResponseHeaders } from './headers.js';
+import type { Delta, InferenceRequest } from './inference.js';
+
+/** Whose error envelope a client expects. */
+export type ErrorDialect = 'openai' | 'anthropic';
+
+/**
+ * How the end of a stream is recognised, so that a cut one never looks complete:
+ * `done` the event `data: [DONE]` (OpenAI chat and completions, SGLang generate); `message_stop` that named event
+ * (Anthropic Messages); `response_terminal` one of `response.completed|failed|incomplete` (OpenAI Responses);
+ * `eof` the end of the body.
+ */
+export type StreamTerminator = 'done' | 'message_stop' | 'response_terminal' | 'eof';
+
+/**
+ * A client dialect: which requests it takes and how an answer is written for it. One value per dialect; stateless.
+ * `create` of its definition returns this.
+ */
+export interface ClientApi {
+  readonly type: string;
+  /** Exact paths, all POST. */
+  readonly paths: readonly string[];
+  readonly requestFormat: 'json' | 'multipart';
+  /** Whether `stream: true` in the body means anything. */
+  readonly streams: boolean;
+  readonly terminator: StreamTerminator;
+  readonly errorDialect: ErrorDialect;
+  /** Prefix of request ids minted for it: `chatcmpl-`. */
+  readonly requestIdPrefix: string;
+  /** False when a body without `model` may go to any worker (`/generate`, rerank). */
+  readonly requiresModel: boolean;
+  /** Writes answers that arrive as deltas. Absent: only workers that speak this dialect can serve it. */
+  createRenderer?(request: InferenceRequest, context: RenderContext): DeltaRenderer;
+}
+
+export interface RenderContext {
+  /** `id` of the response object. */
+  readonly responseId: string;
+  /** Unix seconds. */
+  readonly createdS: number;
+  /** Name to show as `model`: what the client asked for. */
+  readonly model: string;
+}
+
+/** Turns the deltas of one answer into the bytes of one response, streamed or collected as the request asked. */
+export interface DeltaRenderer {
+  /** Head of the response, before any delta. Status is 200. */
+  headers(): ResponseHeaders;
+  /** Bytes for one delta; undefined when there is nothing to write yet (always, for a collected answer). */
+  delta(delta: Delta): Buffer | undefined;
+  /** Bytes that complete the answer: the terminator of a stream, or the whole collected body. */
+  end(): Buffer;
+  /** Bytes of an in-band error after the head went out; undefined where the dialect has none and a reset must do. */
+  error(error: GatewayError): Buffer | undefined;
+}

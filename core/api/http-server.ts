@@ -13,6 +13,12 @@ export interface ServerStream {
   encodeTrailers(trailers: HeaderMap): void;
   /** Ends the stream abruptly: RST_STREAM, or closing the connection. `onReset` is not called for it. */
   reset(): void;
+  /**
+   * Breaks the connection on purpose, for engines that script faults: writes `bytes` as they are, outside HTTP, after
+   * what was encoded before, then ends with a FIN (`end`) or a TCP RST (`reset`). HTTP/1 only; absent means unable, and
+   * {@link ServerStream.reset} is the nearest thing. `onReset` is not called for it.
+   */
+  breakConnection?(bytes: Buffer | undefined, how: 'end' | 'reset'): void;
   /** Stops or resumes reading the request body. Calls nest. */
   readDisable(disable: boolean): void;
   /** True while more bytes wait to be written than the high watermark. */

@@ -1,0 +1,81 @@
+import type { Priority } from '../api/scalars.js';
+import type { UpstreamTimeouts, WorkerRuntime, WorkerType } from '../api/worker.js';
+
+/** How a worker is probed. */
+export interface HealthCheckSettings {
+  /** Off: the worker counts as healthy from the start. The right choice for cloud APIs, which have no probe path. */
+  readonly enabled: boolean;
+  /** Appended to the base URL; any 2xx is a success. */
+  readonly path: string;
+  /** Between two probes of a healthy worker, ms, give or take a tenth. Others are probed sooner. */
+  readonly intervalMs: number;
+  /** Limit of one probe, ms. */
+  readonly timeoutMs: number;
+  /** Consecutive failures after which a healthy worker is unhealthy; failed requests count too, once a probe agrees. */
+  readonly unhealthyAfter: number;
+  /** Consecutive successes after which an unhealthy worker is healthy again. A new worker needs one. */
+  readonly healthyAfter: number;
+}
+
+/** Every 10 s within 5 s on `/health`; out after 3 failures, back after 2 successes. */
+export const DEFAULT_HEALTH_CHECK: HealthCheckSettings = {
+  enabled: true,
+  path: '/health',
+  intervalMs: 10_000,
+  timeoutMs: 5_000,
+  unhealthyAfter: 3,
+  healthyAfter: 2,
+};
+
+/** Connections to one origin. */
+export interface PoolSettings {
+  /** Open at once, those being opened included. */
+  readonly maxConnections: number;
+  /** Requests that may wait for one of them; more are refused as `overloaded`. */
+  readonly maxWaiting: number;
+  /** How long an unused connection is kept, ms; shorter than the worker keeps it, so that it is seldom stale. */
+  readonly idleMs: number;
+}
+
+/** 500 connections, 1,000 waiting, 3 s idle (common engines close after 5 s). */
+export const DEFAULT_POOL: PoolSettings = { maxConnections: 500, maxWaiting: 1_000, idleMs: 3_000 };
+
+/** The defaults that {@link UpstreamTimeouts} states. */
+export const DEFAULT_TIMEOUTS: UpstreamTimeouts = {
+  connectMs: 10_000,
+  firstByteMs: 120_000,
+  idleMs: 300_000,
+  requestMs: 1_800_000,
+};
+
+/** One worker as a config generation wants it. Complete: whoever makes one has applied the defaults. */
+export interface WorkerSpec {
+  /** Base URL, `http:` or `https:`, no trailing slash; may have a path. */
+  readonly url: string;
+  readonly cluster: string;
+  /** Undefined: detected once the worker is up, `external` until then. */
+  readonly runtime: WorkerRuntime | undefined;
+  readonly workerType: WorkerType;
+  /** `type` of the backend plugin that speaks to it. */
+  readonly backend: string;
+  /** Empty: asked for once the worker is up; any model until then, and where it does not tell. */
+  readonly models: readonly string[];
+  readonly priority: Priority;
+  /** Cost multiplier ≥ 0. */
+  readonly cost: number;
+  /** Share relative to its neighbours, > 0. */
+  readonly weight: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Secret. */
+  readonly apiKey: string | undefined;
+  readonly health: HealthCheckSettings;
+  readonly pool: PoolSettings;
+}
+
+/** One cluster as a config generation wants it, without its workers. */
+export interface ClusterSpec {
+  readonly name: string;
+  /** `type` of its policy. */
+  readonly policy: string;
+  readonly timeouts: UpstreamTimeouts;
+}

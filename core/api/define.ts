@@ -76,14 +76,16 @@ export interface EngineDefinition<
   readonly kind: 'engine';
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: existential type; the loader checks config and services by the plugin's own schema and tokens before it calls create
+type Erased = any;
+
 /** Any plugin, as the loader holds it once its types are erased. */
-// biome-ignore lint/suspicious/noExplicitAny: existential type; the loader validates config and services by the plugin's own schema and tokens before it calls create
 export type AnyPlugin =
-  | FilterDefinition<any, any>
-  | PolicyDefinition<any, any>
-  | ClientApiDefinition<any, any>
-  | BackendDefinition<any, any>
-  | EngineDefinition<any, any>;
+  | FilterDefinition<Erased, Erased>
+  | PolicyDefinition<Erased, Erased>
+  | ClientApiDefinition<Erased, Erased>
+  | BackendDefinition<Erased, Erased>
+  | EngineDefinition<Erased, Erased>;
 export type PluginKind = AnyPlugin['kind'];
 
 type Tokens = readonly InjectionToken<unknown>[];

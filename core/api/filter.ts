@@ -115,8 +115,6 @@ export interface StreamFilterCallbacks {
   readonly run: RunInfo;
   /** Owner of what this run acquires. */
   readonly scope: RequestScope;
-  /** Config of the matched route for this filter's `name`, already validated and built; undefined when none. */
-  routeConfig<T>(): T | undefined;
   /** Bytes this filter may hold per direction before the manager answers 413 (request) or 500 (response). */
   bufferLimit: number;
   /** Aborted when the run ends or is reset. Created on first read; pass it to every outgoing call. */

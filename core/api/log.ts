@@ -1,4 +1,5 @@
 import { createToken, type InjectionToken } from './injection.js';
+import type { StreamInfo } from './stream-info.js';
 
 /** Structured logging; the shape of a pino logger's methods. Fields first, then a message for people. No secrets. */
 export interface Logger {
@@ -13,3 +14,11 @@ export interface Logger {
 }
 
 export const Logger: InjectionToken<Logger> = createToken('Logger');
+
+/** The access log: one line per finished stream, apart from the other logs so that a line costs a microsecond or two. */
+export interface AccessLog {
+  /** Writes the line of a stream that has ended. Never throws; text from clients is escaped and cut. */
+  write(streamInfo: StreamInfo): void;
+}
+
+export const AccessLog: InjectionToken<AccessLog> = createToken('AccessLog');

@@ -1,0 +1,69 @@
+import type { Clock } from '../api/clock.js';
+import type { RequestHeaders } from '../api/headers.js';
+import type { ServerStream, ServerStreamAcceptor, ServerStreamHandler } from '../api/http-server.js';
+import { StreamInfo } from '../api/stream-info.js';
+import type { EndpointTable } from './endpoint-table.js';
+import type { ChainSegment } from './filter-chain.js';
+import { FilterManager, type FilterManagerOptions } from './filter-manager.js';
+import { HttpStream } from './http-stream.js';
+import { setEndpoint } from './local-endpoint.js';
+import { ResponseSink } from './response-sink.js';
+
+/** What one config generation gives to the streams that begin on it. */
+export interface HttpGeneration {
+  /** Chain of inference requests. */
+  readonly chain: ChainSegment;
+  /** Chain of everything else: filters that apply to every request, then the local endpoints. */
+  readonly localChain: ChainSegment;
+  readonly endpoints: EndpointTable;
+  readonly options: FilterManagerOptions;
+  /** Counts a stream in; it keeps this generation until it gives it back. */
+  retain(): void;
+  release(): void;
+}
+
+/** Turns requests of one listener into streams on the generation that is current when their head arrives. */
+export class ConnectionManager {
+  readonly #listener: string;
+  readonly #clock: Clock;
+  readonly #current: () => HttpGeneration;
+
+  constructor(listener: string, clock: Clock, current: () => HttpGeneration) {
+    this.#listener = listener;
+    this.#clock = clock;
+    this.#current = current;
+  }
+
+  readonly accept: ServerStreamAcceptor = (
+    stream: ServerStream,
+    headers: RequestHeaders,
+    endStream: boolean,
+  ): ServerStreamHandler => {
+    const generation = this.#current();
+    const info = new StreamInfo(
+      stream.protocol,
+      stream.remoteAddress,
+      this.#listener,
+      headers.method,
+      headers.path,
+      this.#clock.monotonicMs(),
+    );
+    const endpoint = generation.endpoints.resolve(headers.method, headers.path);
+    info.endpoint = endpoint.path;
+    if (endpoint.kind === 'api') {
+      info.api = endpoint.api;
+      info.errorDialect = endpoint.api.errorDialect;
+      info.accessClass = 'data';
+    } else {
+      setEndpoint(info, endpoint);
+      if (endpoint.kind === 'local') info.accessClass = endpoint.endpoint.accessClass;
+    }
+    generation.retain();
+    const response = new ResponseSink(stream, info, this.#clock, generation);
+    const chain = endpoint.kind === 'api' ? generation.chain : generation.localChain;
+    const manager = new FilterManager(chain, generation.options, info, response, undefined);
+    const httpStream = new HttpStream(info, this.#clock, manager, response);
+    httpStream.start(headers, endStream);
+    return httpStream;
+  };
+}

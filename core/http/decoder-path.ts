@@ -1,0 +1,243 @@
+import { BugError, GatewayError } from '../api/errors.js';
+import { BodyData, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus } from '../api/filter.js';
+import type { HeaderMap, RequestHeaders } from '../api/headers.js';
+import type { InferenceRequest } from '../api/inference.js';
+import type { FilterManager } from './filter-manager.js';
+import { HeldBody, type HeldPiece } from './held-body.js';
+
+/**
+ * The way down of one run. Headers wait in at most one place; bytes may wait at several filters, each with its own
+ * list. Whatever is released re-enters by the same rules, so order holds under any schedule of stops and continues.
+ */
+export class DecoderPath {
+  readonly #manager: FilterManager;
+  headers: RequestHeaders | undefined = undefined;
+  #headersEnd = false;
+  /** Filter that holds the headers, or -1. */
+  #headersHeldAt = -1;
+  /** It holds everything, not only the headers. */
+  #allHeld = false;
+  #request: InferenceRequest | undefined = undefined;
+  /** Filter that holds the request, or -1. */
+  #requestHeldAt = -1;
+  /** The holder has not been called with it. */
+  #requestUnseen = false;
+  #held: (HeldBody | undefined)[] | undefined = undefined;
+  #aboveLimit = false;
+  readonly #data = new BodyData(Buffer.alloc(0), undefined);
+
+  constructor(manager: FilterManager) {
+    this.#manager = manager;
+  }
+
+  decodeHeaders(headers: RequestHeaders, endStream: boolean): void {
+    this.headers = headers;
+    this.#headersEnd = endStream;
+    this.#headersFrom(0);
+  }
+
+  #headersFrom(index: number): void {
+    const { filters, plan } = this.#manager;
+    for (const k of plan.decodeHeaders) {
+      if (k < index) continue;
+      // biome-ignore lint/style/noNonNullAssertion: the plan lists only filters that have the callback
+      const status = filters[k]!.decodeHeaders!(this.headers as RequestHeaders, this.#headersEnd);
+      if (this.#manager.halted) return;
+      if (status === FilterHeadersStatus.Continue) continue;
+      this.#headersHeldAt = k;
+      this.#allHeld = status === FilterHeadersStatus.StopAllIterationAndWatermark;
+      return;
+    }
+  }
+
+  /** Lets headers that wait at `index` go on. */
+  #releaseHeaders(index: number): void {
+    this.#headersHeldAt = -1;
+    this.#allHeld = false;
+    this.#headersFrom(index + 1);
+  }
+
+  decodeData(index: number, bytes: Buffer, end: boolean): void {
+    const { filters } = this.#manager;
+    let current = bytes;
+    for (let k = index; k < filters.length; k++) {
+      const held = this.#held?.[k];
+      if ((this.#headersHeldAt === k && this.#allHeld) || (held !== undefined && held.before.length > 0)) {
+        this.#hold(k, 'before', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
+        return;
+      }
+      const filter = filters[k];
+      if (filter?.decodeData === undefined) {
+        if (this.#headersHeldAt !== k && (held === undefined || held.idle)) continue;
+        this.#hold(k, 'after', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
+        return;
+      }
+      this.#data.bytes = current;
+      const status = filter.decodeData(this.#data, end);
+      if (this.#manager.halted) return;
+      current = this.#data.bytes;
+      if (status === FilterDataStatus.Continue) {
+        this.#proceed(k);
+        if (this.#manager.halted) return;
+        continue;
+      }
+      if (status === FilterDataStatus.StopIterationNoBuffer) return;
+      this.#hold(k, 'after', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
+      this.#heldAt(k).stopped = true;
+      if (status === FilterDataStatus.StopIterationAndBuffer) this.#checkBufferLimit(k);
+      return;
+    }
+  }
+
+  /** After a `Continue` for data: what this filter held goes first. */
+  #proceed(k: number): void {
+    if (this.#headersHeldAt === k) this.#releaseHeaders(k);
+    const held = this.#held?.[k];
+    if (held === undefined) return;
+    held.stopped = false;
+    for (const piece of held.take('after')) {
+      if (this.#manager.halted) return;
+      this.#deliver(k + 1, piece);
+    }
+    this.#updateWatermark();
+  }
+
+  decodeTrailers(index: number, trailers: HeaderMap): void {
+    const { filters } = this.#manager;
+    const piece: HeldPiece = { bytes: undefined, framed: undefined, delta: undefined, trailers, end: true };
+    for (let k = index; k < filters.length; k++) {
+      const held = this.#held?.[k];
+      if ((this.#headersHeldAt === k && this.#allHeld) || (held !== undefined && held.before.length > 0)) {
+        this.#hold(k, 'before', piece);
+        return;
+      }
+      const filter = filters[k];
+      if (filter?.decodeTrailers === undefined) {
+        if (this.#headersHeldAt !== k && (held === undefined || held.idle)) continue;
+        this.#hold(k, 'after', piece);
+        return;
+      }
+      const status = filter.decodeTrailers(trailers);
+      if (this.#manager.halted) return;
+      if (status === FilterTrailersStatus.StopIteration) {
+        this.#hold(k, 'after', piece);
+        this.#heldAt(k).stopped = true;
+        return;
+      }
+      this.#proceed(k);
+      if (this.#manager.halted) return;
+    }
+  }
+
+  /** The body has become a request: from filter `index` on, headers and request go down, bytes no more. */
+  continueWithRequest(index: number, request: InferenceRequest): void {
+    if (this.#headersHeldAt !== index - 1)
+      throw new BugError('continueWithRequest: this filter does not hold the headers');
+    this.#held = undefined;
+    this.#updateWatermark();
+    this.#headersEnd = false;
+    this.#releaseHeaders(index - 1);
+    if (!this.#manager.halted) this.decodeRequest(index, request);
+  }
+
+  decodeRequest(index: number, request: InferenceRequest): void {
+    this.#request = request;
+    const { filters } = this.#manager;
+    for (let k = index; k < filters.length; k++) {
+      const filter = filters[k];
+      const headersHere = this.#headersHeldAt === k;
+      if (headersHere && (this.#allHeld || filter?.decodeRequest === undefined)) {
+        this.#requestHeldAt = k;
+        this.#requestUnseen = this.#allHeld;
+        return;
+      }
+      if (filter?.decodeRequest === undefined) continue;
+      const status = filter.decodeRequest(request);
+      if (this.#manager.halted) return;
+      if (status === FilterTrailersStatus.StopIteration) {
+        this.#requestHeldAt = k;
+        this.#requestUnseen = false;
+        return;
+      }
+      if (headersHere) {
+        this.#releaseHeaders(k);
+        if (this.#manager.halted) return;
+      }
+    }
+  }
+
+  continueDecoding(k: number): void {
+    const held = this.#held?.[k];
+    const headersHere = this.#headersHeldAt === k;
+    const requestHere = this.#requestHeldAt === k;
+    if (!headersHere && !requestHere && (held === undefined || held.idle)) {
+      throw new BugError('continueDecoding: nothing is stopped at this filter');
+    }
+    if (headersHere) this.#releaseHeaders(k);
+    if (held !== undefined) {
+      held.stopped = false;
+      this.#redeliver(k, held);
+    }
+    if (requestHere && !this.#manager.halted) {
+      this.#requestHeldAt = -1;
+      this.decodeRequest(this.#requestUnseen ? k : k + 1, this.#request as InferenceRequest);
+    }
+  }
+
+  #redeliver(k: number, held: HeldBody): void {
+    for (const piece of held.take('before')) {
+      if (this.#manager.halted) return;
+      this.#deliver(k, piece);
+    }
+    if (!held.stopped) {
+      for (const piece of held.take('after')) {
+        if (this.#manager.halted) return;
+        this.#deliver(k + 1, piece);
+      }
+    }
+    this.#updateWatermark();
+  }
+
+  #deliver(index: number, piece: HeldPiece): void {
+    if (piece.trailers !== undefined) this.decodeTrailers(index, piece.trailers);
+    else this.decodeData(index, piece.bytes as Buffer, piece.end);
+  }
+
+  #heldAt(k: number): HeldBody {
+    this.#held ??= new Array<HeldBody | undefined>(this.#manager.filters.length).fill(undefined);
+    let held = this.#held[k];
+    if (held === undefined) {
+      held = new HeldBody();
+      this.#held[k] = held;
+    }
+    return held;
+  }
+
+  #hold(k: number, which: 'before' | 'after', piece: HeldPiece): void {
+    const held = this.#heldAt(k);
+    held.hold(held[which], piece);
+    this.#updateWatermark();
+  }
+
+  #checkBufferLimit(k: number): void {
+    const limit = this.#manager.callbacksOf(k).bufferLimit;
+    if (this.#heldAt(k).bytes <= limit) return;
+    this.#manager.sendLocalReply(
+      new GatewayError('request_body_too_large', `The request body is larger than ${limit} bytes`),
+    );
+  }
+
+  /** Stops reading from the client while more is held than one filter may hold; hysteresis of one half. */
+  #updateWatermark(): void {
+    let bytes = 0;
+    if (this.#held !== undefined) for (const held of this.#held) bytes += held?.bytes ?? 0;
+    const limit = this.#manager.watermarkBytes;
+    if (!this.#aboveLimit && bytes > limit) {
+      this.#aboveLimit = true;
+      this.#manager.readDisable(true);
+    } else if (this.#aboveLimit && bytes <= limit / 2) {
+      this.#aboveLimit = false;
+      this.#manager.readDisable(false);
+    }
+  }
+}

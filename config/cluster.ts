@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { duration, offOr, resourceName, secret, workerUrl } from './scalars.js';
+
+/** Facts about a worker that it cannot be asked for. */
+export const workerSchema = z.strictObject({
+  url: workerUrl().describe('Base URL: http:// or https://, a path is allowed.'),
+  runtime: z
+    .enum(['sglang', 'vllm', 'trtllm', 'mlx', 'external'])
+    .optional()
+    .describe('Engine behind it. Default: detected.'),
+  worker_type: z.enum(['regular']).default('regular').describe('Role. Default regular.'),
+  models: z.array(z.string().min(1)).default([]).describe('Models it serves. Default: asked for; empty = any.'),
+  priority: z.int().min(0).max(100).default(50).describe('0 to 100, higher is preferred. Default 50.'),
+  cost: z.number().min(0).default(1).describe('Cost multiplier. Default 1.'),
+  weight: z.number().min(0).max(1000).default(1).describe('Share of traffic where a policy uses weights. Default 1.'),
+  labels: z.record(z.string(), z.string()).default({}).describe('Free labels, for policies and people.'),
+  api_key: secret().optional().describe('Bearer key that this worker wants. Default: that of the cluster.'),
+  backend: z.string().optional().describe('Backend plugin that speaks to it. Default: by runtime.'),
+});
+
+export type WorkerConfig = z.output<typeof workerSchema>;
+
+const count = (fallback: number) => z.int().min(1).max(1000).default(fallback);
+
+/** Active health checks, without `off`. */
+export const healthCheckSchema = z.strictObject({
+  every: duration(100).prefault('10s').describe('Period of probes. Default 10s (60s with `defaults: smg`).'),
+  timeout: duration(1).prefault('5s').describe('Time in which a probe must be answered. Default 5s.'),
+  path: z
+    .string()
+    .startsWith('/', 'must start with /')
+    .default('/health')
+    .describe('Path of the probe. Default /health.'),
+  unhealthy_after: count(3).describe('Failed probes in a row that take a worker out. Default 3.'),
+  healthy_after: count(2).describe('Good probes in a row that bring it back. Default 2.'),
+});
+
+export type HealthCheckConfig = z.output<typeof healthCheckSchema>;
+
+const request = duration().describe('Whole request with all its attempts; 0 = none. Default 30m.');
+const connect = duration().describe('TCP and TLS set-up. Default 10s.');
+const firstByte = duration().describe('From the last request byte to the response head; 0 = none. Default 2m.');
+const idle = duration().describe('Between two response bytes; 0 = none. Default 5m.');
+
+/** Time limits towards workers. */
+export const timeoutsSchema = z
+  .strictObject({
+    connect: connect.prefault('10s'),
+    first_byte: firstByte.prefault('2m'),
+    idle: idle.prefault('5m'),
+    request: request.prefault('30m'),
+  })
+  .prefault({})
+  .describe('Time limits towards workers.');
+
+/** The same where a route overrides some of them. */
+export const timeoutOverridesSchema = z.strictObject({
+  connect: connect.optional(),
+  first_byte: firstByte.optional(),
+  idle: idle.optional(),
+  request: request.optional(),
+});
+
+export type TimeoutsConfig = z.output<typeof timeoutsSchema>;
+
+const poolSchema = z
+  .strictObject({
+    idle_timeout: duration()
+      .prefault('3s')
+      .describe("Life of an unused connection; keep it below the worker's own. 0 = for ever. Default 3s."),
+    max_per_worker: z.int().min(1).max(100_000).default(500).describe('Most idle connections per worker. Default 500.'),
+  })
+  .prefault({})
+  .describe('Connections to workers.');
+
+const engineSchema = z
+  .strictObject({
+    type: z.string().describe('Engine plugin: sim.'),
+    count: z.int().min(1).max(64).default(1).describe('How many to start. Default 1.'),
+    config: z.record(z.string(), z.unknown()).default({}).describe('Settings of that engine.'),
+  })
+  .describe('Engines started beside the gateway; their URLs join the workers.');
+
+/** A policy by name, or written out: `{ type, ...parameters }`. */
+export const policySchema = z.union([z.string(), z.looseObject({ type: z.string() })]);
+
+/** Workers that serve the same models by the same rules. */
+export const clusterSchema = z.strictObject({
+  name: resourceName().describe('Unique; used in routes, logs and metrics. Default `default`, then `cluster_2`, …'),
+  workers: z.array(workerSchema).default([]).describe('Workers. A string is a URL.'),
+  policy: policySchema.optional().describe('Name under `policies`, or a policy type. Default power_of_two.'),
+  models: z.array(z.string().min(1)).default([]).describe('Models of workers that name none themselves.'),
+  api_key: secret().optional().describe('Bearer key sent to workers that have none themselves.'),
+  health: offOr(healthCheckSchema).prefault({}).describe('Active health checks, or `off`.'),
+  timeouts: timeoutsSchema,
+  pool: poolSchema,
+  engine: engineSchema.optional(),
+});

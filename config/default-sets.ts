@@ -1,0 +1,68 @@
+import {
+  type ConfigNode,
+  childOf,
+  DEFAULT_ORIGIN,
+  itemsOf,
+  type MapNode,
+  nodeAt,
+  nodeOf,
+  textOf,
+  withEntry,
+} from './config-node.js';
+import { isOff } from './filter-chain.js';
+import { assignNode, mergeNodes } from './node-merge.js';
+
+/** `standard`: for files. `smg`: what an SMG command line expects. */
+export type DefaultSet = 'standard' | 'smg';
+
+/**
+ * Fills in what a schema cannot know: the values that differ between the two sets, the default listener and chain, and
+ * the health settings that clusters inherit. Everything else has its default in its schema.
+ */
+export function applyDefaultSet(root: MapNode, fallback: DefaultSet): MapNode {
+  const set = textOf(root, 'defaults') ?? fallback;
+  let map = fill(root, ['defaults'], set);
+  map = fill(map, ['listeners'], [{ name: 'main' }]);
+  map = fill(map, ['filters'], [{ preset: 'standard' }]);
+  if (set === 'smg') {
+    map = fill(map, ['telemetry', 'logs', 'format'], 'text');
+    if (!isOff(nodeAt(map, 'telemetry', 'metrics', 'prometheus'))) {
+      map = fill(map, ['telemetry', 'metrics', 'prometheus', 'host'], anyAddress(map));
+    }
+  }
+  return inheritHealth(map, set);
+}
+
+/** The unspecified address of the family that the first listener uses. */
+function anyAddress(root: MapNode): string {
+  const host = textOf(itemsOf(childOf(root, 'listeners'))[0], 'host') ?? '0.0.0.0';
+  return host.includes(':') ? '::' : '0.0.0.0';
+}
+
+function fill(root: MapNode, path: readonly string[], value: unknown): MapNode {
+  let parent: ConfigNode | undefined = root;
+  for (const key of path.slice(0, -1)) {
+    parent = childOf(parent, key);
+    // What has the wrong shape is left for the schema to report.
+    if (parent !== undefined && parent.kind !== 'map') return root;
+  }
+  if (nodeAt(root, ...path) !== undefined) return root;
+  return assignNode(root, path, nodeOf(value, path, DEFAULT_ORIGIN)) as MapNode;
+}
+
+/** `resilience.health` under the health of each cluster. */
+function inheritHealth(root: MapNode, set: string): MapNode {
+  const clusters = childOf(root, 'clusters');
+  if (clusters?.kind !== 'list') return root;
+  const own = nodeAt(root, 'resilience', 'health');
+  const base = set === 'smg' ? nodeOf({ every: '60s' }, ['resilience', 'health'], DEFAULT_ORIGIN) : undefined;
+  const shared = own === undefined ? base : mergeNodes(base, own);
+  if (shared === undefined) return root;
+  const items = clusters.items.map((cluster) => {
+    if (cluster.kind !== 'map') return cluster;
+    const health = childOf(cluster, 'health');
+    if (health === undefined) return withEntry(cluster, 'health', shared);
+    return isOff(health) ? cluster : withEntry(cluster, 'health', mergeNodes(shared, health));
+  });
+  return withEntry(root, 'clusters', { ...clusters, items });
+}

@@ -1,0 +1,264 @@
+import type { z } from 'zod';
+import type { AnyPlugin, PluginKind } from '../core/api/index.js';
+import type { PluginCatalog } from './catalog.js';
+import type { ConfigIssue } from './config-errors.js';
+import {
+  type ConfigNode,
+  type ConfigPath,
+  childOf,
+  formatPath,
+  itemsOf,
+  type MapNode,
+  mapNode,
+  textOf,
+  toPlain,
+  withoutEntry,
+} from './config-node.js';
+import { didYouMean } from './did-you-mean.js';
+import type { ChainItem } from './filter-chain.js';
+import { PLANNED_FILTERS } from './filters.js';
+import { deepFreeze } from './freeze.js';
+import type {
+  ClusterConfig,
+  EngineConfig,
+  FilterConfig,
+  GatewayConfig,
+  gatewaySchema,
+  PolicyConfig,
+  RouteConfig,
+  RouteFilterConfig,
+} from './gateway.js';
+import { mergeNodes } from './node-merge.js';
+import { PLANNED_POLICIES } from './not-built.js';
+import type { FilterMatch } from './route.js';
+import { checkNode } from './schema-check.js';
+import { isSecretKey, Secret } from './secret.js';
+
+/** Policy of clusters that name none. */
+export const DEFAULT_POLICY = 'power_of_two';
+
+export interface ResolvedPlugins {
+  readonly issues: readonly ConfigIssue[];
+  /** Complete and frozen; undefined when `parsed` was, or when there are issues. */
+  readonly config: GatewayConfig | undefined;
+}
+
+/** Finds the plugin behind every `type`, checks its settings, and puts the final object together. */
+export function resolvePlugins(
+  tree: MapNode,
+  chain: readonly ChainItem[],
+  catalog: PluginCatalog,
+  parsed: z.output<typeof gatewaySchema> | undefined,
+): ResolvedPlugins {
+  const resolver = new PluginResolver(tree, chain, catalog);
+  const filters = resolver.filters();
+  const overrides = resolver.routeFilters();
+  const policies = resolver.clusterPolicies();
+  const engines = resolver.engines();
+  resolver.checkChain();
+  resolver.checkBackends();
+  if (parsed === undefined || resolver.issues.length > 0) return { issues: resolver.issues, config: undefined };
+  const { include: _include, policies: _policies, auth: _auth, cors: _cors, resilience: _resilience, ...rest } = parsed;
+  const { request_id: _requestId, ...telemetry } = parsed.telemetry;
+  const clusters = parsed.clusters.map((cluster, index): ClusterConfig => {
+    const policy = policies[index] as PolicyConfig;
+    return { ...cluster, workers: inheritWorkerFacts(cluster), policy, engine: engines[index] };
+  });
+  const routes = parsed.routes.map((route, index): RouteConfig => ({ ...route, filters: overrides[index] ?? [] }));
+  return { issues: [], config: deepFreeze({ ...rest, telemetry, filters, clusters, routes }) };
+}
+
+function inheritWorkerFacts(cluster: z.output<typeof gatewaySchema>['clusters'][number]): ClusterConfig['workers'] {
+  return cluster.workers.map((worker) => ({
+    ...worker,
+    models: worker.models.length > 0 ? worker.models : cluster.models,
+    api_key: worker.api_key ?? cluster.api_key,
+  }));
+}
+
+const PLANNED: Partial<Record<PluginKind, readonly string[]>> = { filter: PLANNED_FILTERS, policy: PLANNED_POLICIES };
+
+class PluginResolver {
+  readonly issues: ConfigIssue[] = [];
+  readonly #tree: MapNode;
+  readonly #chain: readonly ChainItem[];
+  readonly #catalog: PluginCatalog;
+
+  constructor(tree: MapNode, chain: readonly ChainItem[], catalog: PluginCatalog) {
+    this.#tree = tree;
+    this.#chain = chain;
+    this.#catalog = catalog;
+  }
+
+  filters(): FilterConfig[] {
+    return this.#chain.map((item) => {
+      const plugin = this.#find('filter', item.type, item, [...item.path, 'type']);
+      const parsed = this.#check(plugin, item.config);
+      const match = item.match === undefined ? undefined : (toPlain(item.match) as FilterMatch);
+      const config = guardedMap(item.config);
+      return withParsed({ name: item.name, type: item.type, config, match, origin: item.origin }, parsed);
+    });
+  }
+
+  /** Per route, the filters that it changes. */
+  routeFilters(): RouteFilterConfig[][] {
+    return itemsOf(childOf(this.#tree, 'routes')).map((route) => {
+      const overrides = childOf(route, 'filters');
+      const entries = overrides?.kind === 'map' ? [...overrides.entries] : [];
+      return entries.flatMap(([name, { value }]) => {
+        const item = this.#chain.find((each) => each.name === name);
+        const plugin = item === undefined ? undefined : this.#catalog.get('filter', item.type);
+        // Unknown names and types are reported elsewhere.
+        if (item === undefined || plugin === undefined) return [];
+        const own = childOf(value, 'config');
+        const merged = own === undefined ? item.config : (mergeNodes(item.config, own) as MapNode);
+        const disabled = childOf(value, 'disabled');
+        const isDisabled = disabled?.kind === 'scalar' && disabled.value === true;
+        const parsed = merged.kind === 'map' && own !== undefined ? this.#check(plugin, merged) : undefined;
+        return [withParsed({ name, disabled: isDisabled, config: guardedMap(merged) }, parsed)];
+      });
+    });
+  }
+
+  /** Policy of each cluster; entries of `policies:` that nobody uses are checked as well. */
+  clusterPolicies(): (PolicyConfig | undefined)[] {
+    const named = new Map<string, PolicyConfig | undefined>();
+    const map = childOf(this.#tree, 'policies');
+    for (const [name, { value }] of map?.kind === 'map' ? map.entries : []) named.set(name, this.#policy(name, value));
+    return itemsOf(childOf(this.#tree, 'clusters')).map((cluster) => {
+      const node = childOf(cluster, 'policy');
+      if (node?.kind === 'map') return this.#policy(textOf(node, 'type') ?? '', node);
+      const name = textOf(cluster, 'policy') ?? DEFAULT_POLICY;
+      if (named.has(name)) return named.get(name);
+      const at = node ?? cluster;
+      const empty = mapNode([], at.path, at.origin);
+      const plugin = this.#find('policy', name, at, at.path, [...named.keys()]);
+      return withParsed({ name, type: name, config: {} }, this.#check(plugin, empty));
+    });
+  }
+
+  #policy(name: string, node: ConfigNode): PolicyConfig | undefined {
+    const type = textOf(node, 'type');
+    if (node.kind !== 'map' || type === undefined) return undefined;
+    const at = childOf(node, 'type') as ConfigNode;
+    const plugin = this.#find('policy', type, at, at.path);
+    const config = withoutEntry(node, 'type');
+    return withParsed({ name, type, config: guardedMap(config) }, this.#check(plugin, config));
+  }
+
+  engines(): (EngineConfig | undefined)[] {
+    return itemsOf(childOf(this.#tree, 'clusters')).map((cluster) => {
+      const node = childOf(cluster, 'engine');
+      const type = textOf(node, 'type');
+      if (node?.kind !== 'map' || type === undefined) return undefined;
+      const at = childOf(node, 'type') as ConfigNode;
+      const plugin = this.#find('engine', type, at, at.path);
+      const own = childOf(node, 'config');
+      const config = own?.kind === 'map' ? own : mapNode([], [...node.path, 'config'], node.origin);
+      const count = childOf(node, 'count');
+      const number = count?.kind === 'scalar' ? Number(count.value) : 1;
+      return withParsed({ type, count: number, config: guardedMap(config) }, this.#check(plugin, config));
+    });
+  }
+
+  checkBackends(): void {
+    for (const cluster of itemsOf(childOf(this.#tree, 'clusters'))) {
+      for (const worker of itemsOf(childOf(cluster, 'workers'))) {
+        const node = childOf(worker, 'backend');
+        const type = textOf(worker, 'backend');
+        if (node !== undefined && type !== undefined) this.#find('backend', type, node, node.path);
+      }
+    }
+  }
+
+  /** Order: what a filter needs is given above it, and exactly the last one ends the chain. */
+  checkChain(): void {
+    const provided = new Set<string>();
+    this.#chain.forEach((item, index) => {
+      const plugin = this.#catalog.get('filter', item.type);
+      if (plugin?.kind !== 'filter') return;
+      for (const need of plugin.requires ?? []) {
+        if (provided.has(need)) continue;
+        const giver = this.#chain.find((other) => this.#provides(other, need));
+        const hint =
+          giver === undefined ? 'no filter of the chain gives it' : `"${giver.name}" gives it, but stands below`;
+        this.#report(item, item.path, `"${item.name}" needs ${need}: ${hint}`);
+      }
+      this.#checkMatch(item, provided);
+      for (const gift of plugin.provides ?? []) provided.add(gift);
+      const last = index === this.#chain.length - 1;
+      if (plugin.terminal === true && !last)
+        this.#report(item, item.path, `"${item.name}" ends the chain: it must stand last`);
+      if (plugin.terminal !== true && last) {
+        this.#report(item, item.path, `the last filter must be one that ends the chain (upstream), not "${item.name}"`);
+      }
+    });
+  }
+
+  #provides(item: ChainItem, name: string): boolean {
+    const plugin = this.#catalog.get('filter', item.type);
+    return plugin?.kind === 'filter' && (plugin.provides ?? []).includes(name);
+  }
+
+  #checkMatch(item: ChainItem, provided: ReadonlySet<string>): void {
+    for (const key of ['models', 'streaming']) {
+      const node = item.match === undefined ? undefined : childOf(item.match, key);
+      if (node === undefined || provided.has('inference_request')) continue;
+      this.#report(
+        node,
+        node.path,
+        `is known only below the filter "inference": move "${item.name}" with after: inference`,
+      );
+    }
+  }
+
+  #find(
+    kind: PluginKind,
+    type: string,
+    at: { readonly origin: ConfigNode['origin'] },
+    path: ConfigPath,
+    alsoKnown: readonly string[] = [],
+  ): AnyPlugin | undefined {
+    const plugin = this.#catalog.get(kind, type);
+    if (plugin !== undefined) return plugin;
+    const words = kind === 'policy' ? 'policy' : kind;
+    const message = PLANNED[kind]?.includes(type)
+      ? `the ${words} "${type}" is not built yet; there are ${this.#catalog.types(kind).join(', ') || 'none'}`
+      : `no ${words} "${type}"${didYouMean(type, [...alsoKnown, ...this.#catalog.types(kind)])}`;
+    this.#report(at, path, message);
+    return undefined;
+  }
+
+  #check(plugin: AnyPlugin | undefined, node: MapNode): unknown {
+    if (plugin === undefined) return undefined;
+    const result = checkNode<unknown>(plugin.configSchema, node);
+    if (result.ok) return result.value;
+    this.issues.push(...result.issues);
+    return undefined;
+  }
+
+  #report(at: { readonly origin: ConfigNode['origin'] }, path: ConfigPath, message: string): void {
+    this.issues.push({ origin: at.origin, path: formatPath(path), message });
+  }
+}
+
+/** Plain settings with secrets wrapped: safe to print, to log and to compare. */
+function guardedMap(node: ConfigNode): Readonly<Record<string, unknown>> {
+  return guarded(node, '') as Record<string, unknown>;
+}
+
+function guarded(node: ConfigNode, key: string): unknown {
+  if (node.kind === 'list') return node.items.map((item) => guarded(item, key));
+  if (node.kind === 'map') {
+    return Object.fromEntries([...node.entries].map(([name, entry]) => [name, guarded(entry.value, name)]));
+  }
+  const hidden = node.fromFile || (isSecretKey(key) && typeof node.value === 'string');
+  return hidden ? new Secret(String(node.value)) : node.value;
+}
+
+/** Adds what the plugin's schema made of the settings, hidden from JSON and logs: it may hold secrets as plain text. */
+function withParsed<T extends object>(fields: T, parsed: unknown): T & { readonly parsed: unknown } {
+  return Object.defineProperty(fields, 'parsed', { value: parsed, enumerable: false }) as T & {
+    readonly parsed: unknown;
+  };
+}

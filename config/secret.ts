@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { inspect } from 'node:util';
+
+/** What is shown instead of a secret. */
+export const REDACTED = '***';
+
+/**
+ * A value that must not be seen: every implicit way to text (templates, JSON, logs, the debugger's printer) gives
+ * `***`. Compare two with {@link Secret.digest}.
+ */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  /** The value itself. Call it where it goes on the wire, nowhere else. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  /** SHA-256 in hex: equal secrets have equal digests, so a reload can see that one changed. Not for display. */
+  digest(): string {
+    return createHash('sha256').update(this.#value).digest('hex');
+  }
+
+  toString(): string {
+    return REDACTED;
+  }
+
+  toJSON(): string {
+    return REDACTED;
+  }
+
+  [inspect.custom](): string {
+    return REDACTED;
+  }
+}
+
+const SECRET_KEY =
+  /(?:^|_)(?:api_?keys?|keys?|passwords?|passwd|secrets?|token|credentials?|authorization|cookie|private_key)$/i;
+const CAMEL_HUMP = /([a-z0-9])([A-Z])/g;
+const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
+
+/** Whether a YAML key of this name holds a secret by convention: `api_key`, `key`, `token`, `db_password`, … */
+export function isSecretKey(key: string): boolean {
+  return SECRET_KEY.test(key.replace(CAMEL_HUMP, '$1_$2').replaceAll('-', '_'));
+}
+
+/** The text with user names and passwords in URLs replaced by `***`. */
+export function redactUrls(text: string): string {
+  return text.replace(URL_CREDENTIALS, `$1${REDACTED}@`);
+}

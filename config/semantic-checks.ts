@@ -1,0 +1,149 @@
+import type { ConfigIssue } from './config-errors.js';
+import {
+  type ConfigNode,
+  childOf,
+  formatOrigin,
+  formatPath,
+  itemsOf,
+  type MapNode,
+  nodeAt,
+  textOf,
+} from './config-node.js';
+import { didYouMean } from './did-you-mean.js';
+
+/**
+ * What no schema sees: names that are used twice, references that lead nowhere, sockets that clash. Works on nodes, so
+ * that it also reports when another part of the file fails its schema.
+ */
+export function checkReferences(root: MapNode, filterNames: readonly string[]): ConfigIssue[] {
+  return [
+    ...uniqueNames(root, 'listeners'),
+    ...uniqueNames(root, 'clusters'),
+    ...uniqueNames(root, 'routes'),
+    ...routeReferences(root, filterNames),
+    ...filterReferences(root),
+    ...aliasTargets(root),
+    ...workerUrls(root),
+    ...sockets(root),
+  ];
+}
+
+function issueAt(node: ConfigNode, message: string): ConfigIssue {
+  return { origin: node.origin, path: formatPath(node.path), message };
+}
+
+function namesOf(root: MapNode, list: string): string[] {
+  return itemsOf(childOf(root, list)).flatMap((item) => textOf(item, 'name') ?? []);
+}
+
+function uniqueNames(root: MapNode, list: string): ConfigIssue[] {
+  const seen = new Map<string, ConfigNode>();
+  const issues: ConfigIssue[] = [];
+  for (const item of itemsOf(childOf(root, list))) {
+    const name = textOf(item, 'name');
+    if (name === undefined) continue;
+    const first = seen.get(name);
+    const node = childOf(item, 'name') as ConfigNode;
+    if (first === undefined) seen.set(name, node);
+    else issues.push(issueAt(node, `the name "${name}" is already used at ${formatOrigin(first.origin)}`));
+  }
+  return issues;
+}
+
+/** Issues for every listener that a `match` names and that does not exist. */
+function listenerReferences(item: ConfigNode, listeners: readonly string[]): ConfigIssue[] {
+  return itemsOf(nodeAt(item, 'match', 'listeners')).flatMap((node) => {
+    if (node.kind !== 'scalar' || typeof node.value !== 'string' || node.value.includes('*')) return [];
+    const name = node.value.replace(/^!/, '');
+    if (listeners.includes(name)) return [];
+    return [issueAt(node, `no listener "${name}"${didYouMean(name, listeners)}`)];
+  });
+}
+
+function routeReferences(root: MapNode, filterNames: readonly string[]): ConfigIssue[] {
+  const clusters = namesOf(root, 'clusters');
+  const listeners = namesOf(root, 'listeners');
+  return itemsOf(childOf(root, 'routes')).flatMap((route) => {
+    const issues = listenerReferences(route, listeners);
+    const cluster = textOf(route, 'cluster');
+    if (cluster !== undefined && !clusters.includes(cluster)) {
+      const message = `no cluster "${cluster}"${didYouMean(cluster, clusters)}`;
+      issues.push(issueAt(childOf(route, 'cluster') as ConfigNode, message));
+    }
+    const overrides = childOf(route, 'filters');
+    for (const [name, entry] of overrides?.kind === 'map' ? overrides.entries : []) {
+      if (filterNames.includes(name)) continue;
+      const path = formatPath(entry.value.path);
+      const message = `no filter "${name}" in the chain${didYouMean(name, filterNames)}`;
+      issues.push({ origin: entry.keyOrigin, path, message });
+    }
+    return issues;
+  });
+}
+
+function filterReferences(root: MapNode): ConfigIssue[] {
+  const listeners = namesOf(root, 'listeners');
+  return itemsOf(childOf(root, 'filters')).flatMap((filter) => listenerReferences(filter, listeners));
+}
+
+function aliasTargets(root: MapNode): ConfigIssue[] {
+  const aliases = nodeAt(root, 'models', 'aliases');
+  if (aliases?.kind !== 'map') return [];
+  const issues: ConfigIssue[] = [];
+  for (const [alias, { value }] of aliases.entries) {
+    if (value.kind !== 'scalar') continue;
+    if (value.value === alias) issues.push(issueAt(value, 'an alias cannot stand for itself'));
+    else if (aliases.entries.has(String(value.value))) {
+      issues.push(issueAt(value, `"${value.value}" is an alias itself: name the model`));
+    }
+  }
+  return issues;
+}
+
+/** A worker belongs to one cluster: its health, load and series are its own. */
+function workerUrls(root: MapNode): ConfigIssue[] {
+  const seen = new Map<string, ConfigNode>();
+  const issues: ConfigIssue[] = [];
+  for (const cluster of itemsOf(childOf(root, 'clusters'))) {
+    for (const worker of itemsOf(childOf(cluster, 'workers'))) {
+      const url = textOf(worker, 'url')?.replace(/\/+$/, '');
+      if (url === undefined) continue;
+      const first = seen.get(url);
+      if (first === undefined) seen.set(url, worker);
+      else issues.push(issueAt(worker, `the worker is already listed at ${formatOrigin(first.origin)}`));
+    }
+  }
+  return issues;
+}
+
+interface SocketUse {
+  readonly what: string;
+  readonly host: string;
+  readonly node: ConfigNode;
+}
+
+const ANY_ADDRESS = new Set(['0.0.0.0', '::', '[::]', '']);
+
+function sockets(root: MapNode): ConfigIssue[] {
+  const uses: (SocketUse & { readonly port: number })[] = [];
+  const add = (what: string, node: ConfigNode | undefined, host: string, fallback: number): void => {
+    const port = childOf(node, 'port');
+    const number = port?.kind === 'scalar' ? Number(port.value) : fallback;
+    if (node !== undefined && number > 0) uses.push({ what, host, port: number, node: port ?? node });
+  };
+  for (const listener of itemsOf(childOf(root, 'listeners'))) {
+    add(`listener "${textOf(listener, 'name')}"`, listener, textOf(listener, 'host') ?? '0.0.0.0', 30_000);
+  }
+  const prometheus = nodeAt(root, 'telemetry', 'metrics', 'prometheus');
+  add('the metrics listener', prometheus, textOf(prometheus, 'host') ?? '127.0.0.1', 29_000);
+  const issues: ConfigIssue[] = [];
+  uses.forEach((use, index) => {
+    const clash = uses.slice(0, index).find((other) => other.port === use.port && sameAddress(other.host, use.host));
+    if (clash !== undefined) issues.push(issueAt(use.node, `port ${use.port} is already taken by ${clash.what}`));
+  });
+  return issues;
+}
+
+function sameAddress(a: string, b: string): boolean {
+  return a === b || ANY_ADDRESS.has(a) || ANY_ADDRESS.has(b);
+}

@@ -1,0 +1,109 @@
+import {
+  type ConfigNode,
+  childOf,
+  type ListNode,
+  type MapNode,
+  mapNode,
+  scalarNode,
+  textOf,
+  withEntry,
+} from './config-node.js';
+
+/** `key: node` around a scalar, at the scalar's own place. */
+function wrap(key: string, node: ConfigNode): MapNode {
+  return mapNode([[key, node]], node.path, node.origin);
+}
+
+function isText(node: ConfigNode): boolean {
+  return node.kind === 'scalar' && typeof node.value === 'string';
+}
+
+function isNumber(node: ConfigNode): boolean {
+  return node.kind === 'scalar' && (typeof node.value === 'number' || /^\$|^\d+$/.test(String(node.value)));
+}
+
+function asList(node: ConfigNode): ConfigNode {
+  return node.kind === 'list' || (node.kind === 'scalar' && node.value === null)
+    ? node
+    : { kind: 'list', items: [node], path: node.path, origin: node.origin };
+}
+
+function mapItems(node: ConfigNode, change: (item: ConfigNode) => ConfigNode): ConfigNode {
+  return node.kind === 'list' ? { ...node, items: node.items.map(change) } : node;
+}
+
+function changeEntry(map: MapNode, key: string, change: (value: ConfigNode) => ConfigNode): MapNode {
+  const value = childOf(map, key);
+  return value === undefined ? map : withEntry(map, key, change(value));
+}
+
+/** Names for the items that have none: the first is `first`, the others get `prefix` and their place. */
+function nameItems(list: ConfigNode, first: string, prefix: string): ConfigNode {
+  if (list.kind !== 'list') return list;
+  const taken = new Set(list.items.map((item) => textOf(item, 'name')));
+  const items = list.items.map((item, index) => {
+    if (item.kind !== 'map' || item.entries.has('name')) return item;
+    const name = index === 0 && !taken.has(first) ? first : `${prefix}_${index + 1}`;
+    return withEntry(item, 'name', scalarNode(name, [...item.path, 'name'], item.origin));
+  });
+  return { ...list, items };
+}
+
+function expandCluster(cluster: ConfigNode): ConfigNode {
+  if (cluster.kind !== 'map') return cluster;
+  return changeEntry(cluster, 'workers', (workers) =>
+    mapItems(asList(workers), (worker) => (isText(worker) ? wrap('url', worker) : worker)),
+  );
+}
+
+function expandClusters(node: ConfigNode): ConfigNode {
+  const list = asList(node) as ListNode;
+  if (list.kind === 'list' && list.items.length > 0 && list.items.every(isText)) {
+    const cluster = mapNode([['workers', { ...list, path: list.path }]], list.path, list.origin);
+    return nameItems({ ...list, items: [expandCluster(cluster)] }, 'default', 'cluster');
+  }
+  return nameItems(mapItems(list, expandCluster), 'default', 'cluster');
+}
+
+/** Drops keys without a value: a heading whose lines are all commented out means nothing. */
+function withoutNulls(root: MapNode): MapNode {
+  const entries = new Map([...root.entries].filter(([, { value }]) => value.kind !== 'scalar' || value.value !== null));
+  return { ...root, entries };
+}
+
+/**
+ * Writes out the shorthand of one document: strings where an object has one main field, plain lists of URLs, numbers as
+ * ports, missing names. Run on each file before it is merged, and on the whole once more; a second run changes nothing.
+ */
+export function expandShorthand(root: MapNode): MapNode {
+  let map = withoutNulls(root);
+  map = changeEntry(map, 'include', asList);
+  map = changeEntry(map, 'listeners', (node) =>
+    nameItems(
+      mapItems(asList(node), (item) => (isNumber(item) ? wrap('port', item) : item)),
+      'main',
+      'listener',
+    ),
+  );
+  map = changeEntry(map, 'filters', (node) =>
+    mapItems(asList(node), (item) => (isText(item) ? wrap('name', item) : item)),
+  );
+  map = changeEntry(map, 'clusters', expandClusters);
+  map = changeEntry(map, 'policies', (node) => {
+    if (node.kind !== 'map') return node;
+    const entries = [...node.entries].map(
+      ([key, entry]) =>
+        [key, { ...entry, value: isText(entry.value) ? wrap('type', entry.value) : entry.value }] as const,
+    );
+    return { ...node, entries: new Map(entries) };
+  });
+  map = changeEntry(map, 'plugins', (node) =>
+    mapItems(asList(node), (item) => (isText(item) ? wrap('package', item) : item)),
+  );
+  return changeEntry(map, 'auth', (node) => (isText(node) ? wrap('api_key', node) : node));
+}
+
+/** Names for routes without one. Only after merging: a list with unnamed routes replaces the one below it. */
+export function nameRoutes(root: MapNode): MapNode {
+  return changeEntry(root, 'routes', (node) => nameItems(node, 'route_1', 'route'));
+}

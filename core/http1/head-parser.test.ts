@@ -233,13 +233,19 @@ describe('HeadParser, responses', () => {
     const length = 'Content-Length: 5\r\n';
     const chunked = 'Transfer-Encoding: chunked\r\n';
     for (const fields of ['', length, chunked]) {
-      for (const status of [100, 103, 204, 304]) assert.equal(framing(status, fields, 'GET'), BodyFraming.None);
+      for (const status of [204, 304]) assert.equal(framing(status, fields, 'GET'), BodyFraming.None);
       assert.equal(framing(200, fields, 'HEAD'), BodyFraming.None);
     }
+    assert.equal(framing(103, '', 'GET'), BodyFraming.None);
     assert.equal(framing(200, length, 'GET'), BodyFraming.Length);
     assert.equal(framing(200, 'Content-Length: 0\r\n', 'GET'), BodyFraming.None);
     assert.equal(framing(200, chunked, 'GET'), BodyFraming.Chunked);
     assert.equal(framing(200, '', 'GET'), BodyFraming.UntilEnd);
+  });
+
+  it('does not reuse a connection after a 204 that announces a body', () => {
+    assert.equal(parseAll('response', 'HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\n').parser.keepAlive, false);
+    assert.equal(parseAll('response', 'HTTP/1.1 204 x\r\nContent-Length: 0\r\n\r\n').parser.keepAlive, true);
   });
 
   const refused: [text: string, code: Http1ErrorCode][] = [
@@ -247,6 +253,8 @@ describe('HeadParser, responses', () => {
     ['HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n', 'repeated_content_length'],
     ['HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n', 'bad_transfer_encoding'],
     ['HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n', 'folded_field'],
+    ['HTTP/1.1 100 Continue\r\nContent-Length: 1\r\n\r\n', 'body_not_allowed'],
+    ['HTTP/1.1 103 x\r\nTransfer-Encoding: chunked\r\n\r\n', 'body_not_allowed'],
     ['HTTP/1.1 20 OK\r\n\r\n', 'bad_start_line'],
     ['HTTP/1.1 2000 OK\r\n\r\n', 'bad_start_line'],
     ['HTTP/1.1 099 OK\r\n\r\n', 'bad_start_line'],

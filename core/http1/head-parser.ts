@@ -297,6 +297,14 @@ export class HeadParser {
     }
     this.keepAlive = !this.#connectionClose && (this.minorVersion === 1 || this.#connectionKeepAlive);
     if (this.#kind === 'request') this.#finishRequest();
+    else this.#finishResponse();
+  }
+
+  #finishResponse(): void {
+    if (!this.chunked && this.contentLength <= 0) return;
+    // Neither may carry one (RFC 9110 §8.6); who sends it anyway may also send the body that nobody would expect.
+    if (this.status < 200) throw new Http1ProtocolError('body_not_allowed');
+    if (this.status === 204) this.keepAlive = false;
   }
 
   #finishRequest(): void {

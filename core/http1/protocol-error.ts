@@ -16,6 +16,7 @@ export const HTTP1_ERRORS = {
   repeated_content_length: { status: 400, message: 'More than one Content-Length' },
   length_and_encoding: { status: 400, message: 'Both Content-Length and Transfer-Encoding' },
   bad_transfer_encoding: { status: 400, message: 'Transfer-Encoding is not allowed here' },
+  body_not_allowed: { status: 400, message: 'An interim response with a body' },
   bad_chunk: { status: 400, message: 'Malformed chunk' },
   bad_trailer: { status: 400, message: 'Field is not allowed in a trailer section' },
   chunk_extension_too_long: { status: 400, message: 'Chunk extensions are too long' },

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import type {
+  Clock,
+  Cluster,
+  Counter,
+  Family,
+  Policies,
+  Policy,
+  StatsScope,
+  Worker,
+  WorkerType,
+} from '../../core/api/index.js';
+import { CandidateLists } from './candidates.js';
+
+/** The policy itself is configured with its cluster; the filter has no settings of its own. */
+export const configSchema = z.strictObject({});
+
+/** Label of models that no worker names: clients invent those, and a label must not grow with them. */
+const UNNAMED_MODEL = 'unknown';
+
+/** What the runs of one generation share. */
+export class PolicyFilterConfig {
+  readonly clock: Clock;
+  readonly candidates = new CandidateLists();
+  readonly #policies: Policies;
+  readonly #selections: Family<Counter>;
+  readonly #counters = new Map<Policy, SelectionCounters>();
+
+  constructor(policies: Policies, clock: Clock, stats: StatsScope) {
+    this.#policies = policies;
+    this.clock = clock;
+    this.#selections = stats.counter({
+      name: 'smg_worker_selection_total',
+      help: 'Workers chosen, one per attempt',
+      labels: ['worker_type', 'connection_mode', 'model', 'policy'],
+    });
+  }
+
+  policyOf(cluster: Cluster): Policy {
+    return this.#policies.forCluster(cluster);
+  }
+
+  /** Counts one choice. */
+  countSelection(cluster: Cluster, policy: Policy, worker: Worker, model: string | undefined): void {
+    let counters = this.#counters.get(policy);
+    if (counters === undefined) {
+      counters = new SelectionCounters(this.#selections, cluster.policy);
+      this.#counters.set(policy, counters);
+    }
+    counters.count(worker, model);
+  }
+}
+
+/** Bound series of one policy instance. Nearly every choice is of the same kind as the one before. */
+class SelectionCounters {
+  readonly #family: Family<Counter>;
+  readonly #policyType: string;
+  #model: string | undefined = undefined;
+  #models: readonly string[] = [];
+  #workerType: WorkerType | undefined = undefined;
+  #counter: Counter | undefined = undefined;
+
+  constructor(family: Family<Counter>, policyType: string) {
+    this.#family = family;
+    this.#policyType = policyType;
+  }
+
+  count(worker: Worker, model: string | undefined): void {
+    if (
+      this.#counter === undefined ||
+      model !== this.#model ||
+      worker.models !== this.#models ||
+      worker.workerType !== this.#workerType
+    ) {
+      this.#model = model;
+      this.#models = worker.models;
+      this.#workerType = worker.workerType;
+      const named = model !== undefined && worker.models.includes(model) ? model : UNNAMED_MODEL;
+      this.#counter = this.#family.with(worker.workerType, connectionMode(worker), named, this.#policyType);
+    }
+    this.#counter.inc();
+  }
+}
+
+function connectionMode(worker: Worker): string {
+  return worker.url.startsWith('grpc') ? 'grpc' : 'http';
+}

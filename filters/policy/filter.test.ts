@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type Attempt,
+  type Cluster,
+  FilterHeadersStatus,
+  GatewayError,
+  type InferenceRequest,
+  type LoadHold,
+  type Policy,
+  type PolicyContext,
+  type StreamFilter,
+  type StreamFilterCallbacks,
+  type Worker,
+} from '../../core/api/index.js';
+import { StatsStore } from '../../core/telemetry/stats-store.js';
+import { chatRequestHeaders, createFilterHarness, FakeClock, type FilterHarness } from '../../core/testing/index.js';
+import factory from './factory.js';
+
+const TIMEOUTS = { connectMs: 0, firstByteMs: 0, idleMs: 0, requestMs: 0 };
+
+class StubWorker {
+  available = true;
+  inFlight = 0;
+  readonly workerType = 'regular';
+  readonly models: readonly string[] = ['m'];
+  readonly url: string;
+
+  constructor(name: string) {
+    this.url = `http://${name}.test`;
+  }
+
+  acquireLoad(): LoadHold {
+    this.inFlight += 1;
+    return { worker: this as unknown as Worker, release: () => void (this.inFlight -= 1) };
+  }
+}
+
+/** Takes the candidate at `index`, and remembers what it was asked. */
+class StubPolicy implements Policy {
+  index = 0;
+  readonly lists: (readonly Worker[])[] = [];
+  context: PolicyContext | undefined = undefined;
+
+  pick(candidates: readonly Worker[], context: PolicyContext): Worker {
+    this.lists.push(candidates);
+    this.context = context;
+    return candidates[this.index] as Worker;
+  }
+}
+
+/** Stands for `inference` and `model`: sets the cluster, then hands down the request, if there is one. */
+class StubTop implements StreamFilter {
+  readonly callbacks: StreamFilterCallbacks;
+  readonly #cluster: Cluster;
+
+  constructor(callbacks: StreamFilterCallbacks, cluster: Cluster) {
+    this.callbacks = callbacks;
+    this.#cluster = cluster;
+  }
+
+  decodeHeaders(_headers: unknown, endStream: boolean): FilterHeadersStatus {
+    this.callbacks.run.cluster = this.#cluster;
+    return endStream ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopAllIterationAndWatermark;
+  }
+}
+
+interface Bench {
+  readonly policy: StubPolicy;
+  readonly stats: StatsStore;
+  readonly clock: FakeClock;
+  readonly workers: readonly StubWorker[];
+  /** Opens a run with a request for this model; undefined: without body. */
+  run(model: string | undefined, attempts?: readonly Attempt[]): Promise<FilterHarness>;
+}
+
+function createBench(count: number): Bench {
+  const policy = new StubPolicy();
+  const stats = new StatsStore();
+  const clock = new FakeClock();
+  const workers = Array.from({ length: count }, (_, index) => new StubWorker(`w${index}`));
+  const all = workers as unknown as readonly Worker[];
+  const none: readonly Worker[] = [];
+  const cluster: Cluster = {
+    name: 'c',
+    workers: all,
+    policy: 'stub',
+    timeouts: TIMEOUTS,
+    serves: () => true,
+    candidates: (model) => (model?.startsWith('nobody') ? none : all),
+  };
+  const callback = factory.create({}, { onDispose() {} }, { forCluster: () => policy }, clock, stats);
+  return {
+    policy,
+    stats,
+    clock,
+    workers,
+    run: async (model, attempts = []) => {
+      const filter = await callback;
+      assert.ok(filter !== undefined);
+      let top: StubTop | undefined;
+      const harness = createFilterHarness(
+        [
+          {
+            name: 'top',
+            factory: (callbacks) => {
+              top = new StubTop(callbacks, cluster);
+              return top;
+            },
+          },
+          { name: 'policy', factory: filter },
+        ],
+        { prepare: (streamInfo) => streamInfo.attempts.push(...attempts) },
+      );
+      harness.sendHeaders(chatRequestHeaders(), model === undefined);
+      if (model !== undefined) top?.callbacks.continueWithRequest({ model } as InferenceRequest);
+      return harness;
+    },
+  };
+}
+
+function failedAttempt(worker: StubWorker | undefined, status: number, error?: string): Attempt {
+  return { worker: worker as unknown as Worker, status, error, startedMs: 1, endedMs: 2 };
+}
+
+test('picks with the request in hand and passes head and request on', async () => {
+  const bench = createBench(2);
+  bench.policy.index = 1;
+  const harness = await bench.run('m');
+  assert.equal(bench.policy.context?.model, 'm');
+  assert.equal(bench.policy.context?.request?.model, 'm');
+  assert.equal(bench.policy.context?.headers, harness.terminal.headers);
+  assert.equal(harness.terminal.request?.model, 'm');
+  assert.equal(harness.terminal.callbacks.run.worker, bench.workers[1]);
+  assert.equal(harness.terminal.callbacks.run.attempt, harness.streamInfo.attempts[0]);
+});
+
+test('picks at the head when there is no body', async () => {
+  const bench = createBench(1);
+  const harness = await bench.run(undefined);
+  assert.equal(bench.policy.context?.request, undefined);
+  assert.equal(harness.terminal.ended, true);
+  assert.equal(harness.terminal.callbacks.run.worker, bench.workers[0]);
+});
+
+for (const how of ['complete', 'reset'] as const) {
+  test(`holds the load until the run ends: ${how}`, async () => {
+    const bench = createBench(1);
+    const harness = await bench.run('m');
+    assert.equal(bench.workers[0]?.inFlight, 1);
+    const attempt = harness.streamInfo.attempts[0];
+    assert.deepEqual([attempt?.startedMs, attempt?.endedMs], [bench.clock.monotonicMs(), 0]);
+    bench.clock.advance(7);
+    if (how === 'reset') harness.reset();
+    else harness.manager.sendLocalReply(new GatewayError('upstream_reset', 'gone'));
+    assert.equal(bench.workers[0]?.inFlight, 0);
+    assert.equal(attempt?.endedMs, bench.clock.monotonicMs());
+  });
+}
+
+test('offers the same list while nothing changes, and only what is available', async () => {
+  const bench = createBench(3);
+  const [a, b, c] = bench.workers;
+  await bench.run('m');
+  await bench.run('m');
+  assert.equal(bench.policy.lists[0], bench.policy.lists[1]);
+  (b as StubWorker).available = false;
+  await bench.run('m');
+  await bench.run('m');
+  assert.deepEqual(bench.policy.lists[2], [a, c]);
+  assert.equal(bench.policy.lists[2], bench.policy.lists[3]);
+  (b as StubWorker).available = true;
+  (a as StubWorker).available = false;
+  await bench.run('m');
+  assert.deepEqual(bench.policy.lists[4], [b, c]);
+  (a as StubWorker).available = true;
+  await bench.run('m');
+  assert.equal(bench.policy.lists[5], bench.policy.lists[0]);
+});
+
+test('leaves out workers on which the request has failed while others are left', async () => {
+  const bench = createBench(3);
+  const [a, b, c] = bench.workers;
+  const broken = failedAttempt(a, 0, 'upstream_reset');
+  await bench.run('m', [broken]);
+  await bench.run('m', [broken, failedAttempt(b, 503)]);
+  await bench.run('m', [broken, failedAttempt(b, 503), failedAttempt(c, 429)]);
+  await bench.run('m', [failedAttempt(a, 200)]);
+  assert.deepEqual(bench.policy.lists, [[b, c], [c], [a, b, c], [a, b, c]]);
+});
+
+test('a model that nobody serves is 404 and names it, shortened', async () => {
+  const harness = await createBench(1).run(`nobody${'x'.repeat(5000)}`);
+  assert.equal(harness.response.headers?.status, 404);
+  assert.equal(harness.response.json.error.code, 'model_not_found');
+  assert.match(harness.response.json.error.message, /'nobodyx{94}…'/);
+  assert.equal(harness.streamInfo.attempts.length, 0);
+  assert.equal(harness.terminal.headers, undefined);
+});
+
+test('no available worker is 503 with Retry-After', async () => {
+  const bench = createBench(2);
+  for (const worker of bench.workers) worker.available = false;
+  const harness = await bench.run('m');
+  assert.equal(harness.response.headers?.status, 503);
+  assert.equal(harness.response.headers?.get('retry-after'), '1');
+  assert.equal(harness.response.json.error.code, 'no_available_workers');
+  assert.equal(bench.policy.lists.length, 0);
+});
+
+test('counts choices by model that a worker names, others as unknown', async () => {
+  const bench = createBench(1);
+  await bench.run('m');
+  await bench.run('made-up');
+  await bench.run('m');
+  const family = bench.stats.counter({
+    name: 'smg_worker_selection_total',
+    help: 'Workers chosen, one per attempt',
+    labels: ['worker_type', 'connection_mode', 'model', 'policy'],
+  });
+  const valueOf = (model: string): number =>
+    (family.with('regular', 'http', model, 'stub') as unknown as { value: number }).value;
+  assert.deepEqual([valueOf('m'), valueOf('unknown')], [2, 1]);
+});

@@ -1,0 +1,94 @@
+import {
+  type Attempt,
+  BugError,
+  type Cluster,
+  FilterHeadersStatus,
+  FilterTrailersStatus,
+  GatewayError,
+  type InferenceRequest,
+  type PolicyContext,
+  type RequestHeaders,
+  type StreamFilter,
+  type StreamFilterCallbacks,
+  type Worker,
+} from '../../core/api/index.js';
+import { preferUntried } from './candidates.js';
+import type { PolicyFilterConfig } from './config.js';
+
+/** What a client is told to wait when no worker can take its request; health may have changed by then. */
+const RETRY_AFTER_MS = 1_000;
+
+/** A longer name is cut in messages. */
+const MAX_SHOWN_NAME = 100;
+
+/**
+ * Chooses the worker of one attempt, counts the attempt as load of that worker until the run ends, and opens the
+ * attempt's record. What became of the attempt is written into the record by the filter that talks to the worker.
+ */
+export class PolicyFilter implements StreamFilter {
+  readonly #shared: PolicyFilterConfig;
+  readonly #callbacks: StreamFilterCallbacks;
+  #headers: RequestHeaders | undefined = undefined;
+  #attempt: Attempt | undefined = undefined;
+
+  constructor(shared: PolicyFilterConfig, callbacks: StreamFilterCallbacks) {
+    this.#shared = shared;
+    this.#callbacks = callbacks;
+  }
+
+  /** A request with a body is chosen for when it is here: policies want to see it. */
+  decodeHeaders(headers: RequestHeaders, endStream: boolean): FilterHeadersStatus {
+    if (!endStream) {
+      this.#headers = headers;
+      return FilterHeadersStatus.StopIteration;
+    }
+    return this.#choose(headers, undefined) ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopIteration;
+  }
+
+  decodeRequest(request: InferenceRequest): FilterTrailersStatus {
+    const chosen = this.#choose(this.#headers as RequestHeaders, request);
+    return chosen ? FilterTrailersStatus.Continue : FilterTrailersStatus.StopIteration;
+  }
+
+  onStreamComplete(): void {
+    if (this.#attempt !== undefined) this.#attempt.endedMs = this.#shared.clock.monotonicMs();
+  }
+
+  /** False after a local reply. */
+  #choose(headers: RequestHeaders, request: InferenceRequest | undefined): boolean {
+    const cluster = this.#callbacks.run.cluster;
+    if (cluster === undefined) throw new BugError('policy: no filter above has chosen a cluster');
+    const model = request?.model;
+    const serving = cluster.candidates(model);
+    const candidates = this.#shared.candidates.available(serving);
+    if (candidates.length === 0) {
+      this.#callbacks.sendLocalReply(createNoWorkerError(serving, model));
+      return false;
+    }
+    this.#take(cluster, preferUntried(candidates, this.#callbacks.streamInfo.attempts), { headers, request, model });
+    return true;
+  }
+
+  #take(cluster: Cluster, candidates: readonly Worker[], context: PolicyContext): void {
+    const { run, scope, streamInfo } = this.#callbacks;
+    const policy = this.#shared.policyOf(cluster);
+    const worker = policy.pick(candidates, context);
+    this.#shared.countSelection(cluster, policy, worker, context.model);
+    scope.own(worker.acquireLoad());
+    const startedMs = this.#shared.clock.monotonicMs();
+    const attempt: Attempt = { worker, status: 0, error: undefined, startedMs, endedMs: 0 };
+    streamInfo.attempts.push(attempt);
+    run.worker = worker;
+    run.attempt = attempt;
+    this.#attempt = attempt;
+  }
+}
+
+function createNoWorkerError(serving: readonly Worker[], model: string | undefined): GatewayError {
+  if (serving.length === 0 && model !== undefined) {
+    const shown = model.length > MAX_SHOWN_NAME ? `${model.slice(0, MAX_SHOWN_NAME)}…` : model;
+    return new GatewayError('model_not_found', `No worker serves the model '${shown}'`, { param: 'model' });
+  }
+  const message = 'No worker can take this request now: all that could are unhealthy or draining';
+  return new GatewayError('no_available_workers', message, { retryAfterMs: RETRY_AFTER_MS });
+}

@@ -32,7 +32,10 @@ class StubWorker {
 
   acquireLoad(): LoadHold {
     this.inFlight += 1;
-    return { worker: this as unknown as Worker, release: () => void (this.inFlight -= 1) };
+    const release = (): void => {
+      this.inFlight -= 1;
+    };
+    return { worker: this as unknown as Worker, release };
   }
 }
 
@@ -218,7 +221,7 @@ test('counts choices by model that a worker names, others as unknown', async () 
     help: 'Workers chosen, one per attempt',
     labels: ['worker_type', 'connection_mode', 'model', 'policy'],
   });
-  const valueOf = (model: string): number =>
+  const selectionsOf = (model: string): number =>
     (family.with('regular', 'http', model, 'stub') as unknown as { value: number }).value;
-  assert.deepEqual([valueOf('m'), valueOf('unknown')], [2, 1]);
+  assert.deepEqual([selectionsOf('m'), selectionsOf('unknown')], [2, 1]);
 });

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import type { Backends, Clock, Counter, Family, StatsScope, Worker } from '../../core/api/index.js';
+import { createForwardedNames } from './worker-headers.js';
+
+const fieldName = z
+  .string()
+  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'must be the name of a header field')
+  .transform((name) => name.toLowerCase());
+
+/** Fields that would break the framing or the trust between gateway and worker if a client could set them. */
+const NEVER_FORWARDED: ReadonlySet<string> = new Set([
+  'host',
+  'content-length',
+  'content-type',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-connection',
+  'expect',
+  'te',
+  'trailer',
+  'upgrade',
+  'accept-encoding',
+]);
+
+export const configSchema = z.strictObject({
+  forward_headers: z
+    .array(
+      fieldName.refine((name) => !NEVER_FORWARDED.has(name), {
+        error: 'this field belongs to the connection and cannot be forwarded',
+      }),
+    )
+    .default([])
+    .describe('Request header fields that workers get in addition to the usual ones, by name'),
+});
+
+export type UpstreamSettings = z.output<typeof configSchema>;
+
+/** What the runs of one generation share. */
+export class UpstreamFilterConfig {
+  readonly backends: Backends;
+  readonly clock: Clock;
+  readonly forwardedNames: ReadonlySet<string>;
+  readonly #errors: Family<Counter>;
+
+  constructor(settings: UpstreamSettings, backends: Backends, clock: Clock, stats: StatsScope) {
+    this.backends = backends;
+    this.clock = clock;
+    this.forwardedNames = createForwardedNames(settings.forward_headers);
+    this.#errors = stats.counter({
+      name: 'smg_worker_errors_total',
+      help: 'Attempts that failed at a worker: an answer of 5xx, or none',
+      labels: ['worker_type', 'connection_mode', 'error_type'],
+    });
+  }
+
+  /** `errorType`: an error code, or `status_` and the status. */
+  countError(worker: Worker, errorType: string): void {
+    this.#errors.with(worker.workerType, worker.url.startsWith('grpc') ? 'grpc' : 'http', errorType).inc();
+  }
+}

@@ -1,0 +1,105 @@
+import type { Clock } from '../api/clock.js';
+import { BugError } from '../api/errors.js';
+import type { UpstreamClient, UpstreamExchange, UpstreamHandler, UpstreamRequest } from '../api/upstream.js';
+import type { ClusterStats } from './cluster-stats.js';
+import type { PoolStats } from './connection-pool.js';
+import type { OriginTransport, TransportCounts } from './origin-transport.js';
+import { Http1Transport } from './upstream-http1.js';
+import type { UndiciTransport, UpstreamTlsOptions } from './upstream-undici.js';
+import type { OriginPools } from './worker-registry.js';
+import { DEFAULT_POOL, type PoolSettings } from './worker-spec.js';
+
+/** What the client works with. */
+export interface HttpUpstreamClientDependencies {
+  readonly clock: Clock;
+  readonly stats?: ClusterStats | undefined;
+  /** For `https:` workers. */
+  readonly tls?: UpstreamTlsOptions | undefined;
+}
+
+const READ_BUFFER_BYTES = 64 * 1024;
+
+/**
+ * HTTP to every worker of the process: one pool per origin, over our own HTTP/1.1 in clear text and undici for TLS.
+ * `send` is synchronous; what has to be loaded for a URL is loaded by `prepare`, at config load.
+ */
+export class HttpUpstreamClient implements UpstreamClient, OriginPools {
+  readonly #clock: Clock;
+  readonly #stats: ClusterStats | undefined;
+  readonly #tls: UpstreamTlsOptions;
+  readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  /** By origin, and by each other spelling of it that was used (base URLs): as many as the configs have URLs. */
+  readonly #transports = new Map<string, OriginTransport>();
+  #undici: typeof UndiciTransport | undefined = undefined;
+
+  constructor(dependencies: HttpUpstreamClientDependencies) {
+    this.#clock = dependencies.clock;
+    this.#stats = dependencies.stats;
+    this.#tls = dependencies.tls ?? {};
+  }
+
+  /** Loads what these URLs need. To be awaited before they are configured or sent to. */
+  async prepare(urls: Iterable<string>): Promise<void> {
+    for (const url of urls) {
+      if (this.#undici !== undefined || !url.startsWith('https:')) continue;
+      this.#undici = (await import('./upstream-undici.js')).UndiciTransport;
+    }
+  }
+
+  configure(url: string, label: string, settings: PoolSettings): void {
+    const known = this.#transports.get(new URL(url).origin);
+    if (known !== undefined) known.configure(settings);
+    else this.#add(url, settings, label);
+  }
+
+  close(url: string): void {
+    const transport = this.#transports.get(new URL(url).origin);
+    if (transport === undefined) return;
+    for (const [key, value] of this.#transports) if (value === transport) this.#transports.delete(key);
+    transport.close();
+  }
+
+  /** Closes every pool; exchanges under way end in their own time. */
+  closeAll(): void {
+    const transports = new Set(this.#transports.values());
+    this.#transports.clear();
+    for (const transport of transports) transport.close();
+  }
+
+  send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
+    const transport = this.#transports.get(request.url) ?? this.#add(request.url, DEFAULT_POOL, undefined);
+    return transport.send(request, handler);
+  }
+
+  /** What the pool of an origin holds now; undefined when nothing was ever sent there. */
+  counts(url: string): TransportCounts | undefined {
+    return this.#transports.get(new URL(url).origin)?.counts();
+  }
+
+  #add(url: string, settings: PoolSettings, label: string | undefined): OriginTransport {
+    const parsed = new URL(url);
+    let transport = this.#transports.get(parsed.origin);
+    if (transport === undefined) {
+      transport = this.#create(parsed, settings, label);
+      this.#transports.set(parsed.origin, transport);
+    }
+    this.#transports.set(url, transport);
+    return transport;
+  }
+
+  #create(origin: URL, settings: PoolSettings, label: string | undefined): OriginTransport {
+    if (origin.protocol === 'http:') {
+      const environment = { clock: this.#clock, readBuffer: this.#readBuffer };
+      return new Http1Transport(origin, settings, environment, this.#poolStats(label));
+    }
+    if (origin.protocol !== 'https:') throw new BugError(`No upstream transport for ${origin.protocol}`);
+    if (this.#undici === undefined) throw new BugError('prepare() was not awaited for an https: worker');
+    return new this.#undici(origin, settings, this.#clock, this.#tls);
+  }
+
+  #poolStats(label: string | undefined): PoolStats | undefined {
+    const stats = this.#stats;
+    if (stats === undefined || label === undefined) return undefined;
+    return { open: stats.openGauge(label), idle: stats.idleGauge(label), resends: stats.resendCounter(label) };
+  }
+}

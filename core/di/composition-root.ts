@@ -1,0 +1,51 @@
+import { Clock } from '../api/clock.js';
+import { HttpServers } from '../api/http-server.js';
+import { AccessLog, Logger } from '../api/log.js';
+import { StatsScope } from '../api/stats.js';
+import { UpstreamClient } from '../api/upstream.js';
+import { ClusterStats } from '../cluster/cluster-stats.js';
+import { HealthChecker } from '../cluster/health-checker.js';
+import { HttpUpstreamClient } from '../cluster/upstream-client.js';
+import { WorkerRegistry } from '../cluster/worker-registry.js';
+import { openListener } from '../listener/listener.js';
+import { SystemClock } from '../server/system-clock.js';
+import { AccessLogger } from '../telemetry/access-logger.js';
+import { createLog, type GatewayLog, type LogOptions } from '../telemetry/log.js';
+import { StatsStore } from '../telemetry/stats-store.js';
+import { ServiceContainer } from './container.js';
+
+/** The services of one process, made in order of need. */
+export interface ProcessServices {
+  readonly container: ServiceContainer;
+  readonly clock: Clock;
+  readonly log: GatewayLog;
+  readonly stats: StatsStore;
+  readonly servers: HttpServers;
+  readonly client: HttpUpstreamClient;
+  readonly registry: WorkerRegistry;
+}
+
+/** Builds them and binds those that plugins may ask for. Nothing here opens a socket. */
+export function createProcessServices(logOptions: LogOptions): ProcessServices {
+  const clock = new SystemClock();
+  const log = createLog(logOptions);
+  const stats = new StatsStore();
+  const servers: HttpServers = { listen: (options, accept) => openListener({ ...options, clock }, accept) };
+  const clusterStats = new ClusterStats(stats);
+  const client = new HttpUpstreamClient({ clock, stats: clusterStats });
+  const checker = new HealthChecker({
+    client,
+    clock,
+    countCheck: (workerType, result) => clusterStats.checkCounter(workerType, result),
+  });
+  const registry = new WorkerRegistry({ checker, pools: client, clock, stats: clusterStats });
+
+  const container = ServiceContainer.createRoot();
+  container.bind(Clock, clock);
+  container.bind(Logger, log.logger);
+  container.bind(AccessLog, new AccessLogger(log.sink, log.format, clock, (level) => log.logger.isLevelEnabled(level)));
+  container.bind(StatsScope, stats);
+  container.bind(HttpServers, servers);
+  container.bind(UpstreamClient, client);
+  return { container, clock, log, stats, servers, client, registry };
+}

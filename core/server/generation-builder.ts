@@ -1,0 +1,226 @@
+import type { PluginCatalog } from '../../config/catalog.js';
+import type { ClusterConfig, GatewayConfig } from '../../config/gateway.js';
+import { type Backend, Backends } from '../api/backend.js';
+import type { ClientApi } from '../api/client-api.js';
+import type { AnyPlugin, FilterDefinition, PluginKind } from '../api/define.js';
+import type { Engine, RunningEngine } from '../api/engine.js';
+import { BugError, ConfigError } from '../api/errors.js';
+import type { FilterFactoryCb } from '../api/filter.js';
+import { Logger } from '../api/log.js';
+import { Policies, type Policy } from '../api/policy.js';
+import { type Cluster, Clusters } from '../api/worker.js';
+import { WorkerCluster } from '../cluster/cluster.js';
+import { ClusterSet } from '../cluster/clusters.js';
+import type { WorkerRegistry } from '../cluster/worker-registry.js';
+import type { WorkerSpec } from '../cluster/worker-spec.js';
+import type { ServiceContainer } from '../di/container.js';
+import { EndpointTable } from '../http/endpoint-table.js';
+import type { FilterManagerOptions } from '../http/filter-manager.js';
+import type { LocalEndpoint } from '../http/local-endpoint.js';
+import { type BuiltFilter, checkChainOrder, compileChains } from './chain-compiler.js';
+import type { GenerationParts } from './generation.js';
+import { GenerationLifetime } from './generation-lifetime.js';
+import { UsagePool } from './usage-pool.js';
+import { clusterSpec, engineWorkerSpecs, workerSpecs } from './worker-specs.js';
+
+/** What generations are built from; lives as long as the process. */
+export interface GenerationBuilderDependencies {
+  /** Process services, bound. */
+  readonly services: ServiceContainer;
+  readonly registry: WorkerRegistry;
+  /** Loads what sending to these workers needs, before the first request does. */
+  prepareUpstream(urls: readonly string[]): Promise<void>;
+  /** Endpoints that the gateway answers itself, for one generation. */
+  localEndpoints(clusters: ClusterSet): readonly LocalEndpoint[];
+  readonly managerOptions: FilterManagerOptions;
+}
+
+/** An engine with what stops it. */
+interface StartedEngine {
+  readonly running: RunningEngine;
+  readonly lifetime: GenerationLifetime;
+}
+
+/**
+ * Builds the runtime graph of one config beside the running one: engines, workers, clusters, plugins, chains. Whatever
+ * fails, what had been built is taken down again and nothing that serves has changed.
+ */
+export class GenerationBuilder {
+  readonly #dependencies: GenerationBuilderDependencies;
+  /** Engines outlive a reload that does not change them. */
+  readonly #engines = new UsagePool<StartedEngine>();
+
+  constructor(dependencies: GenerationBuilderDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Rejects with a ConfigError, or with what a plugin threw. */
+  async build(config: GatewayConfig, catalog: PluginCatalog): Promise<GenerationParts> {
+    const lifetime = new GenerationLifetime();
+    try {
+      return await this.#build(config, catalog, lifetime);
+    } catch (error) {
+      await lifetime.dispose().catch((disposal: unknown) => {
+        const [log] = this.#dependencies.services.resolve([Logger] as const, 'the generation builder');
+        log.error({ err: disposal }, 'a rejected configuration could not be taken down cleanly');
+      });
+      throw error;
+    }
+  }
+
+  async #build(config: GatewayConfig, catalog: PluginCatalog, lifetime: GenerationLifetime): Promise<GenerationParts> {
+    refuseUnbuilt(config);
+    const plan = config.filters.map((filter) => ({
+      config: filter,
+      definition: requirePlugin(catalog, 'filter', filter.type) as FilterDefinition,
+    }));
+    const [orderError] = checkChainOrder(plan);
+    if (orderError !== undefined) throw orderError;
+
+    const clusters = await this.#buildClusters(config, catalog, lifetime);
+    const services = this.#dependencies.services.createChild();
+    services.bind(Clusters, clusters);
+    services.bind(Backends, await buildBackends(catalog, services, lifetime));
+    services.bind(Policies, await buildPolicies(config, clusters, catalog, services, lifetime));
+    const apis: ClientApi[] = [];
+    for (const type of catalog.types('api')) {
+      apis.push(await create<ClientApi>(requirePlugin(catalog, 'api', type), undefined, services, lifetime));
+    }
+    const filters: BuiltFilter[] = [];
+    for (const { config: filter, definition } of plan) {
+      const plugin = services.createChild();
+      const factory = await create<FilterFactoryCb | undefined>(
+        definition,
+        filter.parsed,
+        plugin,
+        lifetime,
+        filter.name,
+      );
+      filters.push({ config: filter, definition, factory });
+    }
+    return {
+      config,
+      ...compileChains(filters),
+      endpoints: new EndpointTable(apis, this.#dependencies.localEndpoints(clusters)),
+      options: this.#dependencies.managerOptions,
+      clusters,
+      apis,
+      lifetime,
+      activate: () => this.#dependencies.registry.activate(lifetime),
+    };
+  }
+
+  async #buildClusters(
+    config: GatewayConfig,
+    catalog: PluginCatalog,
+    lifetime: GenerationLifetime,
+  ): Promise<ClusterSet> {
+    const { registry } = this.#dependencies;
+    const specs: WorkerSpec[][] = [];
+    for (const cluster of config.clusters) {
+      const urls = await this.#startEngines(cluster, catalog, lifetime);
+      specs.push([...workerSpecs(cluster), ...engineWorkerSpecs(cluster, urls)]);
+    }
+    const all = specs.flat();
+    await this.#dependencies.prepareUpstream(all.map((spec) => spec.url));
+    lifetime.onDispose(() => registry.release(lifetime));
+    const workers = registry.reconcile(lifetime, all);
+    let from = 0;
+    const list = config.clusters.map((cluster, index) => {
+      const count = specs[index]?.length ?? 0;
+      const members = workers.slice(from, from + count);
+      from += count;
+      return new WorkerCluster(clusterSpec(cluster), members, registry);
+    });
+    return new ClusterSet(list);
+  }
+
+  async #startEngines(cluster: ClusterConfig, catalog: PluginCatalog, lifetime: GenerationLifetime): Promise<string[]> {
+    const engine = cluster.engine;
+    if (engine === undefined) return [];
+    const plugin = requirePlugin(catalog, 'engine', engine.type);
+    const urls: string[] = [];
+    for (let index = 0; index < engine.count; index++) {
+      const key = JSON.stringify([cluster.name, engine.type, engine.config, index]);
+      const started = await this.#engines.acquire(
+        key,
+        () => this.#startEngine(plugin, engine.parsed, `cluster "${cluster.name}"`),
+        (value) => value.lifetime.dispose(),
+      );
+      lifetime.onDispose(() => this.#engines.release(key));
+      urls.push(started.running.url);
+    }
+    return urls;
+  }
+
+  async #startEngine(plugin: AnyPlugin, parsed: unknown, owner: string): Promise<StartedEngine> {
+    const lifetime = new GenerationLifetime();
+    const engine = await create<Engine>(plugin, parsed, this.#dependencies.services, lifetime, owner);
+    const running = await engine.start(lifetime);
+    await running.ready;
+    return { running, lifetime };
+  }
+}
+
+function refuseUnbuilt(config: GatewayConfig): void {
+  for (const [index, route] of config.routes.entries()) {
+    if (route.filters.length > 0) {
+      throw new ConfigError('overriding filters per route is not built yet', ['routes', index, 'filters']);
+    }
+  }
+}
+
+function requirePlugin(catalog: PluginCatalog, kind: PluginKind, type: string): AnyPlugin {
+  const plugin = catalog.get(kind, type);
+  if (plugin === undefined) throw new ConfigError(`there is no ${kind} "${type}"`);
+  return plugin;
+}
+
+/** Creates one plugin instance with exactly the services that it names. `parsed` undefined: its schema's defaults. */
+async function create<Product>(
+  plugin: AnyPlugin,
+  parsed: unknown,
+  services: ServiceContainer,
+  lifetime: GenerationLifetime,
+  name: string = plugin.type,
+): Promise<Product> {
+  const consumer = `the ${plugin.kind} "${name}"`;
+  const config: unknown = parsed ?? plugin.configSchema.parse({});
+  const injected = services.resolve(plugin.inject as readonly symbol[], consumer);
+  return (await plugin.create(config, lifetime, ...injected)) as Product;
+}
+
+async function buildBackends(
+  catalog: PluginCatalog,
+  services: ServiceContainer,
+  lifetime: GenerationLifetime,
+): Promise<Backends> {
+  const backends = new Map<string, Backend>();
+  for (const type of catalog.types('backend')) {
+    backends.set(type, await create<Backend>(requirePlugin(catalog, 'backend', type), undefined, services, lifetime));
+  }
+  return { get: (type) => backends.get(type) };
+}
+
+async function buildPolicies(
+  config: GatewayConfig,
+  clusters: ClusterSet,
+  catalog: PluginCatalog,
+  services: ServiceContainer,
+  lifetime: GenerationLifetime,
+): Promise<Policies> {
+  const policies = new Map<Cluster, Policy>();
+  for (const cluster of config.clusters) {
+    const plugin = requirePlugin(catalog, 'policy', cluster.policy.type);
+    const owner = `${cluster.policy.name} of cluster "${cluster.name}"`;
+    const policy = await create<Policy>(plugin, cluster.policy.parsed, services, lifetime, owner);
+    policies.set(clusters.get(cluster.name) as Cluster, policy);
+  }
+  return {
+    forCluster(cluster) {
+      const policy = policies.get(cluster);
+      if (policy === undefined) throw new BugError(`the cluster "${cluster.name}" has no policy in this generation`);
+      return policy;
+    },
+  };
+}

@@ -1,0 +1,102 @@
+import { GatewayError } from '../api/errors.js';
+import type { UpstreamClient } from '../api/upstream.js';
+import type { Worker } from '../api/worker.js';
+import type { ClusterSet } from '../cluster/clusters.js';
+import { fetchResponse } from '../cluster/control-fetch.js';
+import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
+
+/** What the information endpoints look at. */
+export interface InformationSources {
+  readonly clusters: ClusterSet;
+  readonly client: UpstreamClient;
+  /** True once the process refuses new work. */
+  isDraining(): boolean;
+}
+
+/** Limit of one question to a worker, ms. */
+const WORKER_TIMEOUT_MS = 5_000;
+
+/** Health, readiness, models and the workers' own descriptions of themselves. */
+export function informationEndpoints(sources: InformationSources): LocalEndpoint[] {
+  const alive = (): LocalResponse => ({ status: 200, body: 'OK' });
+  return [
+    { method: 'GET', path: '/health', accessClass: 'public', handle: alive },
+    { method: 'GET', path: '/liveness', accessClass: 'public', handle: alive },
+    { method: 'GET', path: '/readiness', accessClass: 'public', handle: () => readiness(sources) },
+    { method: 'GET', path: '/v1/models', accessClass: 'data', handle: () => listModels(sources.clusters) },
+    {
+      method: 'GET',
+      path: '/v1/models/*',
+      accessClass: 'data',
+      handle: (request) => oneModel(sources.clusters, request),
+    },
+    { method: 'GET', path: '/get_model_info', accessClass: 'data', handle: (request) => relay(sources, request) },
+    { method: 'GET', path: '/get_server_info', accessClass: 'data', handle: (request) => relay(sources, request) },
+  ];
+}
+
+function readiness(sources: InformationSources): LocalResponse {
+  const workers = sources.clusters.list().flatMap((cluster) => cluster.workers);
+  const healthy = workers.filter((worker) => worker.available).length;
+  if (sources.isDraining()) return { status: 503, body: { status: 'not ready', reason: 'draining' } };
+  if (healthy === 0) return { status: 503, body: { status: 'not ready', reason: 'insufficient healthy workers' } };
+  return { status: 200, body: { status: 'ready', healthy_workers: healthy, total_workers: workers.length } };
+}
+
+interface Model {
+  readonly id: string;
+  readonly object: 'model';
+  readonly created: 0;
+  readonly owned_by: string;
+}
+
+function models(clusters: ClusterSet): Model[] {
+  const byId = new Map<string, Model>();
+  for (const cluster of clusters.list()) {
+    for (const worker of cluster.workers) {
+      for (const id of worker.models) {
+        const owner = worker.runtime === 'external' ? worker.cluster : 'self_hosted';
+        if (!byId.has(id)) byId.set(id, { id, object: 'model', created: 0, owned_by: owner });
+      }
+    }
+  }
+  return [...byId.values()];
+}
+
+function listModels(clusters: ClusterSet): LocalResponse {
+  return { status: 200, body: { object: 'list', data: models(clusters) } };
+}
+
+function oneModel(clusters: ClusterSet, request: LocalRequest): LocalResponse {
+  const id = request.path.slice('/v1/models/'.length);
+  const model = models(clusters).find((candidate) => candidate.id === id);
+  if (model === undefined) {
+    throw new GatewayError('model_not_found', `The model \`${id.slice(0, 200)}\` does not exist`, { param: 'model' });
+  }
+  return { status: 200, body: model };
+}
+
+/** Asks the first healthy worker the same question; its answer passes with its status. */
+async function relay(sources: InformationSources, request: LocalRequest): Promise<LocalResponse> {
+  const worker = firstHealthy(sources.clusters);
+  const headers: Record<string, string> = {};
+  if (worker.apiKey !== undefined) headers.authorization = `Bearer ${worker.apiKey}`;
+  const answer = await fetchResponse(sources.client, worker.url + request.path, {
+    headers,
+    timeoutMs: WORKER_TIMEOUT_MS,
+    signal: request.signal,
+  });
+  return {
+    status: answer.status,
+    body: answer.body.toString('utf8'),
+    contentType: answer.headers.get('content-type') ?? 'application/json',
+  };
+}
+
+function firstHealthy(clusters: ClusterSet): Worker {
+  for (const cluster of clusters.list()) {
+    const worker = cluster.workers.find((candidate) => candidate.available);
+    if (worker !== undefined) return worker;
+  }
+  throw new GatewayError('no_available_workers', 'No worker is available', { retryAfterMs: 1_000 });
+}

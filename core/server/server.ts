@@ -1,0 +1,254 @@
+import type { GatewayConfig } from '../../config/gateway.js';
+import type { ListenerConfig } from '../../config/listener.js';
+import type { LoadedConfig } from '../../config/loader.js';
+import { ConfigError } from '../api/errors.js';
+import type { BoundServer, ServerStreamAcceptor } from '../api/http-server.js';
+import type { Counter, Gauge } from '../api/stats.js';
+import { createProcessServices, type ProcessServices } from '../di/composition-root.js';
+import { ConnectionManager } from '../http/connection-manager.js';
+import type { FilterManagerOptions } from '../http/filter-manager.js';
+import { openListener } from '../listener/listener.js';
+import type { LogLevel, LogOptions } from '../telemetry/log.js';
+import { openMetricsEndpoint } from '../telemetry/metrics-endpoint.js';
+import { describeChanges } from './config-diff.js';
+import { Generation, type GenerationParts } from './generation.js';
+import { GenerationBuilder } from './generation-builder.js';
+import { informationEndpoints } from './information-endpoints.js';
+import { ListenerSet, type PreparedListeners } from './listener-set.js';
+import { workerEndpoints } from './worker-endpoints.js';
+
+/** Bytes that one filter may hold per direction before it slows the source down. */
+const FILTER_BUFFER_BYTES = 1024 * 1024;
+
+/** What a server is started with. */
+export interface ServerOptions {
+  /** Reads and checks the configuration; called once at the start and for each reload. */
+  readonly load: () => Promise<LoadedConfig>;
+  /** Overrides of the log's output, for tests and embedding. */
+  readonly log?: Pick<LogOptions, 'destination' | 'sink'> | undefined;
+}
+
+/** Outcome of one reload. */
+export type ReloadResult =
+  | { readonly ok: true; readonly changes: readonly string[] }
+  | { readonly ok: false; readonly error: unknown };
+
+/**
+ * One gateway in this process: starts from a configuration, replaces it as a whole on `reload`, drains and stops. A
+ * failed start leaves nothing open; a failed reload leaves everything as it was.
+ */
+export class Server {
+  readonly services: ProcessServices;
+  readonly #load: () => Promise<LoadedConfig>;
+  readonly #builder: GenerationBuilder;
+  readonly #listeners: ListenerSet;
+  readonly #reloadsRejected: Counter;
+  readonly #lastReloadSuccessful: Gauge;
+  readonly #generationGauge: Gauge;
+  #current: Generation | undefined = undefined;
+  readonly #retired = new Set<Generation>();
+  #metrics: BoundServer | undefined = undefined;
+  #lastId = 0;
+  #draining = false;
+  #loaded: LoadedConfig;
+  /** Reloads run one after another. */
+  #reloading: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: ServerOptions, loaded: LoadedConfig) {
+    const { logs } = loaded.config.telemetry;
+    this.services = createProcessServices({
+      level: levelOf(logs.level),
+      format: logs.format === 'auto' ? undefined : logs.format,
+      ...options.log,
+    });
+    this.#load = options.load;
+    this.#loaded = loaded;
+    const { stats } = this.services;
+    const exceptions = stats.counter({ name: 'smg_filter_exceptions_total', help: 'Callbacks of filters that threw' });
+    const managerOptions: FilterManagerOptions = {
+      bufferLimitBytes: FILTER_BUFFER_BYTES,
+      onFilterException: (error, filterNames) => {
+        exceptions.with().inc();
+        this.services.log.logger.error({ err: error, filters: filterNames }, 'a filter threw');
+      },
+    };
+    this.#reloadsRejected = stats
+      .counter({ name: 'smg_config_rejected_total', help: 'Configurations that were not taken into use' })
+      .with();
+    this.#lastReloadSuccessful = stats
+      .gauge({ name: 'smg_config_last_reload_successful', help: '1 when the last reload was taken into use' })
+      .with();
+    this.#generationGauge = stats.gauge({ name: 'smg_config_generation', help: 'Number of the current config' }).with();
+    const endpoints = workerEndpoints(this.services.registry);
+    this.#builder = new GenerationBuilder({
+      services: this.services.container,
+      registry: this.services.registry,
+      prepareUpstream: (urls) => this.services.client.prepare(urls),
+      localEndpoints: (clusters) => [
+        ...informationEndpoints({ clusters, client: this.services.client, isDraining: () => this.#draining }),
+        ...endpoints,
+      ],
+      managerOptions,
+    });
+    this.#listeners = new ListenerSet(
+      (config, accept) => this.#openListener(config, accept),
+      (name) => new ConnectionManager(name, this.services.clock, () => this.#current as Generation).accept,
+    );
+  }
+
+  /** Starts a gateway. Rejects with ConfigErrors, ConfigError, or the error of a socket. */
+  static async start(options: ServerOptions): Promise<Server> {
+    const loaded = await options.load();
+    const server = new Server(options, loaded);
+    try {
+      const parts = await server.#builder.build(loaded.config, loaded.catalog);
+      const listeners = await server.#prepareListeners(parts);
+      server.#swap(parts, listeners);
+      await server.#openMetrics(loaded.config);
+      for (const warning of loaded.warnings) server.services.log.logger.warn({}, warning);
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
+  /** What clients can connect to. */
+  get addresses(): readonly { readonly name: string; readonly host: string; readonly port: number }[] {
+    return this.#listeners.addresses;
+  }
+
+  /** Where Prometheus may ask; undefined when switched off. */
+  get metricsAddress(): { readonly host: string; readonly port: number } | undefined {
+    return this.#metrics === undefined ? undefined : { host: this.#metrics.host, port: this.#metrics.port };
+  }
+
+  /** The generation that new requests begin on. */
+  get generation(): Generation {
+    return this.#current as Generation;
+  }
+
+  /** Generations that still exist: the current one and those with open streams. */
+  get generationCount(): number {
+    return this.#retired.size + 1;
+  }
+
+  /** The configuration that is in use. */
+  get loaded(): LoadedConfig {
+    return this.#loaded;
+  }
+
+  /** Reads the configuration again. Never rejects; reloads that come meanwhile wait their turn. */
+  reload(reason: string): Promise<ReloadResult> {
+    const result = this.#reloading.then(() => this.#reload(reason));
+    this.#reloading = result;
+    return result;
+  }
+
+  async #reload(reason: string): Promise<ReloadResult> {
+    const { logger } = this.services.log;
+    try {
+      const loaded = await this.#load();
+      const changes = describeChanges(this.#loaded.config, loaded.config);
+      if (changes.length > 0) {
+        const parts = await this.#builder.build(loaded.config, loaded.catalog);
+        this.#swap(parts, await this.#prepareListeners(parts));
+      }
+      this.#loaded = loaded;
+      this.services.log.setLevel(levelOf(loaded.config.telemetry.logs.level));
+      this.#lastReloadSuccessful.set(1);
+      for (const warning of loaded.warnings) logger.warn({}, warning);
+      logger.info({ reason, changes, generation: this.#lastId }, 'configuration reloaded');
+      return { ok: true, changes };
+    } catch (error) {
+      this.#reloadsRejected.inc();
+      this.#lastReloadSuccessful.set(0);
+      const detail = error instanceof Error ? error.message : String(error);
+      logger.error({ reason, detail }, 'configuration rejected; the old one stays in use');
+      return { ok: false, error };
+    }
+  }
+
+  async #prepareListeners(parts: GenerationParts): Promise<PreparedListeners> {
+    try {
+      return await this.#listeners.prepare(parts.config.listeners);
+    } catch (error) {
+      await parts.lifetime.dispose();
+      throw error;
+    }
+  }
+
+  /** The one moment in which the new configuration begins to serve. */
+  #swap(parts: GenerationParts, listeners: PreparedListeners): void {
+    const generation = new Generation(++this.#lastId, parts, (error) => {
+      this.#retired.delete(generation);
+      if (error !== undefined) this.services.log.logger.error({ err: error }, 'a configuration did not end cleanly');
+    });
+    const old = this.#current;
+    parts.activate();
+    this.#current = generation;
+    this.#generationGauge.set(generation.id);
+    listeners.commit();
+    if (old === undefined) return;
+    this.#retired.add(old);
+    old.retire();
+  }
+
+  #openListener(config: ListenerConfig, accept: ServerStreamAcceptor): Promise<BoundServer> {
+    const { limits } = config;
+    return openListener(
+      {
+        host: config.host,
+        port: config.port,
+        clock: this.services.clock,
+        ...(config.tls === undefined ? {} : { tls: { cert: config.tls.cert, key: config.tls.key.reveal() } }),
+        limits: {
+          headBytes: limits.header,
+          headFields: limits.header_count,
+          headTimeoutMs: limits.head_timeout,
+          bodyStallTimeoutMs: limits.body_stall_timeout,
+          writeStallTimeoutMs: limits.write_stall_timeout,
+          idleTimeoutMs: limits.idle_timeout,
+        },
+      },
+      accept,
+    );
+  }
+
+  async #openMetrics(config: GatewayConfig): Promise<void> {
+    const { prometheus } = config.telemetry.metrics;
+    if (prometheus === 'off') return;
+    this.#metrics = await openMetricsEndpoint(this.services.servers, prometheus, this.services.stats);
+  }
+
+  /** Refuses new connections and waits for open streams, at most `graceMs`. True when all of them finished. */
+  async drain(graceMs: number): Promise<boolean> {
+    this.#draining = true;
+    let timer: NodeJS.Timeout | undefined;
+    const expired = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), graceMs);
+    });
+    const finished = await Promise.race([this.#listeners.drain().then(() => true), expired]);
+    clearTimeout(timer);
+    return finished;
+  }
+
+  /** Ends everything at once and gives back all sockets, timers and engines. */
+  async stop(): Promise<void> {
+    this.#draining = true;
+    await this.#listeners.close();
+    await this.#metrics?.close();
+    const generations = [...this.#retired];
+    if (this.#current !== undefined) generations.push(this.#current);
+    for (const generation of generations) await generation.dispose();
+    this.services.registry.close();
+    this.services.client.closeAll();
+    await this.services.log.close();
+  }
+}
+
+function levelOf(level: string): LogLevel {
+  if (level === 'silent') return 'error';
+  if (['trace', 'debug', 'info', 'warn', 'error'].includes(level)) return level as LogLevel;
+  throw new ConfigError(`"${level}" is not a log level`);
+}

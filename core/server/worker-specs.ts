@@ -1,0 +1,84 @@
+import type { ClusterConfig } from '../../config/gateway.js';
+import type { ClusterSpec, WorkerSpec } from '../cluster/worker-spec.js';
+
+/** Backend that speaks to a worker whose config names none. */
+function defaultBackend(runtime: string | undefined): string {
+  if (runtime === 'sglang') return 'sglang_http';
+  if (runtime === 'vllm') return 'vllm_http';
+  return 'openai_compatible';
+}
+
+/** The workers of a cluster that are written down. */
+export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
+  return cluster.workers.map((worker) => ({
+    url: worker.url,
+    cluster: cluster.name,
+    runtime: worker.runtime,
+    workerType: worker.worker_type,
+    backend: worker.backend ?? defaultBackend(worker.runtime),
+    models: worker.models.length > 0 ? worker.models : cluster.models,
+    priority: worker.priority,
+    cost: worker.cost,
+    weight: worker.weight,
+    labels: worker.labels,
+    apiKey: (worker.api_key ?? cluster.api_key)?.reveal(),
+    health: healthSettings(cluster, worker.runtime === 'external'),
+    pool: poolSettings(cluster),
+  }));
+}
+
+/** Workers that engines of this process are. */
+export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[]): WorkerSpec[] {
+  return urls.map((url) => ({
+    url,
+    cluster: cluster.name,
+    runtime: undefined,
+    workerType: 'regular',
+    backend: 'openai_compatible',
+    models: cluster.models,
+    priority: 50,
+    cost: 1,
+    weight: 1,
+    labels: {},
+    apiKey: cluster.api_key?.reveal(),
+    health: healthSettings(cluster, false),
+    pool: poolSettings(cluster),
+  }));
+}
+
+/** What the cluster says of itself. */
+export function clusterSpec(cluster: ClusterConfig): ClusterSpec {
+  const { connect, first_byte, idle, request } = cluster.timeouts;
+  return {
+    name: cluster.name,
+    policy: cluster.policy.type,
+    timeouts: { connectMs: connect, firstByteMs: first_byte, idleMs: idle, requestMs: request },
+  };
+}
+
+/** `external`: a cloud API, which has no probe path. */
+function healthSettings(cluster: ClusterConfig, external: boolean): WorkerSpec['health'] {
+  const { health } = cluster;
+  if (health === 'off') {
+    return {
+      enabled: false,
+      path: '/health',
+      intervalMs: 10_000,
+      timeoutMs: 5_000,
+      unhealthyAfter: 3,
+      healthyAfter: 2,
+    };
+  }
+  return {
+    enabled: !external,
+    path: health.path,
+    intervalMs: health.every,
+    timeoutMs: health.timeout,
+    unhealthyAfter: health.unhealthy_after,
+    healthyAfter: health.healthy_after,
+  };
+}
+
+function poolSettings(cluster: ClusterConfig): WorkerSpec['pool'] {
+  return { maxConnections: cluster.pool.max_per_worker, maxWaiting: 1_000, idleMs: cluster.pool.idle_timeout };
+}

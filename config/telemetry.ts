@@ -4,7 +4,7 @@ import { host, offOr, port } from './scalars.js';
 const logsSchema = z
   .strictObject({
     level: z
-      .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+      .enum(['trace', 'debug', 'info', 'warn', 'error'])
       .default('info')
       .describe('Least important lines that are written. Default info.'),
     format: z

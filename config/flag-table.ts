@@ -1,0 +1,260 @@
+import type { FlagSpec } from './flag-spec.js';
+import {
+  asBytes,
+  asCount,
+  asDecimal,
+  asFileReference,
+  asMilliseconds,
+  asOneOf,
+  asPort,
+  asPositiveSeconds,
+  asSeconds,
+  asText,
+  type FlagTransform,
+} from './flag-values.js';
+import { PLANNED_FLAGS } from './planned-flags.js';
+
+const MAIN = ['listeners', 'main'];
+const CLI = ['clusters', 'cli'];
+const LIMITS = [...MAIN, 'limits'];
+const HEALTH = ['resilience', 'health'];
+const RETRY = ['resilience', 'retry'];
+const BACKOFF = [...RETRY, 'backoff'];
+const PROMETHEUS = ['telemetry', 'metrics', 'prometheus'];
+
+function built(
+  group: string,
+  name: string,
+  value: string,
+  path: readonly string[],
+  transform: FlagTransform,
+  help: string,
+): FlagSpec {
+  return { name, group, takes: 'one', value, help, status: 'built', path, transform };
+}
+
+function many(group: string, name: string, value: string, path: readonly string[], help: string): FlagSpec {
+  return { name, group, takes: 'many', value, help, status: 'built', path, transform: asText };
+}
+
+function toggle(
+  group: string,
+  name: string,
+  path: readonly string[],
+  constant: string | boolean,
+  help: string,
+): FlagSpec {
+  return { name, group, takes: 'none', help, status: 'built', path, constant };
+}
+
+function accepted(group: string, name: string, help: string): FlagSpec {
+  return { name, group, takes: 'none', help, status: 'accepted' };
+}
+
+const WORKERS = 'Listener and workers';
+const LOGS = 'Logging and metrics';
+const REQUESTS = 'Request handling';
+const RESILIENCE = 'Retry and health';
+const SECURITY = 'TLS and auth';
+const ROUTING = 'Routing';
+
+/** The flags whose feature exists. */
+const BUILT_FLAGS: readonly FlagSpec[] = [
+  built(WORKERS, '--host', 'ADDRESS', [...MAIN, 'host'], asText, 'Name or IP address to listen on. Default 0.0.0.0.'),
+  built(WORKERS, '--port', 'PORT', [...MAIN, 'port'], asPort, 'Port to listen on; 0 takes a free one. Default 30000.'),
+  many(WORKERS, '--worker-urls', 'URL', [...CLI, 'workers'], 'Workers, http:// or https://.'),
+  built(ROUTING, '--policy', 'POLICY', [...CLI, 'policy'], asText, 'How a worker is chosen. Default power_of_two.'),
+  accepted(ROUTING, '--enable-igw', 'Several models; always on.'),
+  {
+    name: '--model-alias',
+    group: ROUTING,
+    takes: 'repeat',
+    value: 'ALIAS=MODEL',
+    help: 'Another name of a model.',
+    status: 'built',
+    path: ['models', 'aliases'],
+  },
+  built(
+    LOGS,
+    '--log-level',
+    'LEVEL',
+    ['telemetry', 'logs', 'level'],
+    asOneOf('trace', 'debug', 'info', 'warn', 'error'),
+    'Least important lines that are written. Default info.',
+  ),
+  toggle(LOGS, '--log-json', ['telemetry', 'logs', 'format'], 'json', 'Log JSON lines instead of text.'),
+  built(LOGS, '--prometheus-port', 'PORT', [...PROMETHEUS, 'port'], asPort, 'Metrics port; 0 = free. Default 29000.'),
+  built(
+    LOGS,
+    '--prometheus-host',
+    'ADDRESS',
+    [...PROMETHEUS, 'host'],
+    asText,
+    "Metrics address. Default: any of --host's family.",
+  ),
+  many(
+    LOGS,
+    '--request-id-headers',
+    'HEADER',
+    ['telemetry', 'request_id', 'headers'],
+    'Headers searched for a request id, in order.',
+  ),
+  built(
+    REQUESTS,
+    '--request-timeout-secs',
+    'SECONDS',
+    [...CLI, 'timeouts', 'request'],
+    asPositiveSeconds,
+    'Whole request with all its attempts. Default 1800.',
+  ),
+  built(
+    REQUESTS,
+    '--upstream-pool-idle-timeout-secs',
+    'SECONDS',
+    [...CLI, 'pool', 'idle_timeout'],
+    asSeconds,
+    'Life of unused worker connections; 0 = for ever. Default 3.',
+  ),
+  built(
+    REQUESTS,
+    '--shutdown-grace-period-secs',
+    'SECONDS',
+    ['runtime', 'shutdown', 'grace'],
+    asSeconds,
+    'Time for open requests at the end. Default 180.',
+  ),
+  built(
+    REQUESTS,
+    '--max-payload-size',
+    'BYTES',
+    [...LIMITS, 'body'],
+    asBytes,
+    'Largest request body. Default 512 MiB.',
+  ),
+  built(
+    REQUESTS,
+    '--stream-body-stall-timeout-secs',
+    'SECONDS',
+    [...LIMITS, 'body_stall_timeout'],
+    asSeconds,
+    'Longest stall of a request body; 0 = any. Default 60.',
+  ),
+  built(
+    REQUESTS,
+    '--header-read-timeout-secs',
+    'SECONDS',
+    [...LIMITS, 'head_timeout'],
+    asSeconds,
+    'Time for a request head; 0 = any. Default 30.',
+  ),
+  built(
+    REQUESTS,
+    '--idle-connection-timeout-secs',
+    'SECONDS',
+    [...LIMITS, 'idle_timeout'],
+    asSeconds,
+    'Life of idle client connections; 0 = for ever. Default 90.',
+  ),
+  many(
+    REQUESTS,
+    '--cors-allowed-origins',
+    'ORIGIN',
+    ['cors', 'origins'],
+    'Origins of browsers; * is any. Default none.',
+  ),
+  built(RESILIENCE, '--retry-max-retries', 'COUNT', [...RETRY, 'attempts'], asCount, 'Attempts in total. Default 5.'),
+  built(
+    RESILIENCE,
+    '--retry-initial-backoff-ms',
+    'MS',
+    [...BACKOFF, 'initial'],
+    asMilliseconds,
+    'First wait before a worker is tried again. Default 50.',
+  ),
+  built(
+    RESILIENCE,
+    '--retry-max-backoff-ms',
+    'MS',
+    [...BACKOFF, 'max'],
+    asMilliseconds,
+    'Longest wait. Default 30000.',
+  ),
+  built(
+    RESILIENCE,
+    '--retry-backoff-multiplier',
+    'FACTOR',
+    [...BACKOFF, 'factor'],
+    asDecimal,
+    'Growth of the waits. Default 1.5.',
+  ),
+  built(
+    RESILIENCE,
+    '--retry-jitter-factor',
+    'SHARE',
+    [...BACKOFF, 'jitter'],
+    asDecimal,
+    'Random share of a wait, 0 to 1. Default 0.2.',
+  ),
+  toggle(RESILIENCE, '--disable-retries', RETRY, 'off', 'One attempt only.'),
+  accepted(RESILIENCE, '--disable-circuit-breaker', 'There is none yet.'),
+  accepted(RESILIENCE, '--disable-worker-overload-protection', 'There is none yet.'),
+  built(
+    RESILIENCE,
+    '--health-failure-threshold',
+    'COUNT',
+    [...HEALTH, 'unhealthy_after'],
+    asCount,
+    'Failed probes that take a worker out. Default 3.',
+  ),
+  built(
+    RESILIENCE,
+    '--health-success-threshold',
+    'COUNT',
+    [...HEALTH, 'healthy_after'],
+    asCount,
+    'Good probes that bring it back. Default 2.',
+  ),
+  built(
+    RESILIENCE,
+    '--health-check-timeout-secs',
+    'SECONDS',
+    [...HEALTH, 'timeout'],
+    asPositiveSeconds,
+    'Time for a probe. Default 5.',
+  ),
+  built(
+    RESILIENCE,
+    '--health-check-interval-secs',
+    'SECONDS',
+    [...HEALTH, 'every'],
+    asPositiveSeconds,
+    'Period of probes. Default 60.',
+  ),
+  built(RESILIENCE, '--health-check-endpoint', 'PATH', [...HEALTH, 'path'], asText, 'Path of probes. Default /health.'),
+  toggle(RESILIENCE, '--disable-health-check', HEALTH, 'off', 'Workers count as healthy at once.'),
+  {
+    ...accepted(RESILIENCE, '--no-remove-unhealthy-workers', 'Unhealthy workers stay; always so.'),
+    aliases: ['--no-worker-auto-recovery'],
+  },
+  built(SECURITY, '--api-key', 'KEY', ['auth', 'api_key'], asText, 'Key of clients, also sent to workers.'),
+  {
+    ...built(SECURITY, '--tls-cert-path', 'FILE', [...MAIN, 'tls', 'cert'], asFileReference, 'Certificate chain, PEM.'),
+    interpolated: true,
+  },
+  {
+    ...built(SECURITY, '--tls-key-path', 'FILE', [...MAIN, 'tls', 'key'], asFileReference, 'Private key, PEM.'),
+    interpolated: true,
+  },
+  {
+    name: '--set',
+    group: 'Configuration',
+    takes: 'repeat',
+    value: 'PATH=VALUE',
+    help: 'Any value of the file: --set telemetry.logs.access=false. Lists by index or name.',
+    status: 'built',
+    interpolated: true,
+  },
+];
+
+/** Every flag that the command line knows, in the order of the help. */
+export const FLAGS: readonly FlagSpec[] = [...BUILT_FLAGS, ...PLANNED_FLAGS];

@@ -1,0 +1,44 @@
+/** A value that a flag cannot take. The message follows the flag's name and never repeats a secret. */
+export class FlagValueError extends Error {}
+
+/** Turns the text of one value into what goes into the document. */
+export type FlagTransform = (text: string) => string | number | boolean;
+
+export const asText: FlagTransform = (text) => text;
+
+function integer(min: number, max: number, write: (value: number) => string | number): FlagTransform {
+  return (text) => {
+    const value = Number(text);
+    if (!/^[+-]?\d+$/.test(text) || value < min || value > max) {
+      throw new FlagValueError(`"${text}" is not a whole number from ${min} to ${max}`);
+    }
+    return write(value);
+  };
+}
+
+export const asPort = integer(0, 65_535, (value) => value);
+export const asCount = integer(1, 1_000_000, (value) => value);
+/** Seconds become a duration. */
+export const asSeconds = integer(0, 2_147_483, (value) => `${value}s`);
+export const asPositiveSeconds = integer(1, 2_147_483, (value) => `${value}s`);
+export const asMilliseconds = integer(1, 2_147_483_647, (value) => `${value}ms`);
+/** Bytes become a size. */
+export const asBytes = integer(1, 64 * 2 ** 30, (value) => `${value}B`);
+
+/** A plain decimal. */
+export const asDecimal: FlagTransform = (text) => {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new FlagValueError(`"${text}" is not a number`);
+  return value;
+};
+
+/** One of some words. */
+export function asOneOf(...words: readonly string[]): FlagTransform {
+  return (text) => {
+    if (!words.includes(text)) throw new FlagValueError(`"${text}" is not one of ${words.join(', ')}`);
+    return text;
+  };
+}
+
+/** A path becomes a reference that the loader reads. */
+export const asFileReference: FlagTransform = (text) => `$file:${text}`;

@@ -1,0 +1,153 @@
+import { Document, isScalar, type Scalar, visit } from 'yaml';
+import { type ConfigNode, formatOrigin, formatPath, locate } from './config-node.js';
+import { expandFilterChain } from './filter-chain.js';
+import { type GatewayConfig, gatewaySchema, type PolicyConfig } from './gateway.js';
+import type { LoadedConfig } from './loader.js';
+import { formatByteSize, formatDuration } from './scalars.js';
+import { metaAt } from './schema-walk.js';
+import { redactUrls, Secret } from './secret.js';
+
+type Plain = Record<string, unknown>;
+
+/**
+ * The effective configuration as YAML in canonical form: no shorthand, no presets, every default written out. Secrets
+ * are `***`; apart from them, loading the text gives the same configuration again.
+ * @param options.origin put the place of each value behind it.
+ */
+export function canonicalYaml(loaded: LoadedConfig, options: { readonly origin?: boolean } = {}): string {
+  const document = new Document(canonicalObject(loaded.config));
+  if (options.origin === true) addOrigins(document, loaded);
+  return document.toString({ lineWidth: 0, flowCollectionPadding: true });
+}
+
+/** The same as plain values: units written, secrets replaced. */
+export function canonicalObject(config: GatewayConfig): Plain {
+  const policies: Plain = {};
+  const clusters = config.clusters.map(({ policy, engine, ...cluster }) => ({
+    ...cluster,
+    policy: policyReference(policy, policies),
+    engine: engine === undefined ? undefined : { type: engine.type, count: engine.count, config: engine.config },
+  }));
+  const filters = config.filters.map(({ name, type, config: settings, match }) => ({
+    name,
+    type,
+    config: Object.keys(settings).length > 0 ? settings : undefined,
+    match,
+  }));
+  const routes = config.routes.map((route) => {
+    const entries = route.filters.map(({ name, disabled, config: settings }) => [name, { disabled, config: settings }]);
+    return { ...route, filters: Object.fromEntries(entries) as Plain };
+  });
+  const { version, defaults, listeners, models, telemetry, plugins, admin, runtime } = config;
+  const all = {
+    version,
+    defaults,
+    listeners,
+    filters,
+    routes,
+    clusters,
+    policies,
+    models,
+    telemetry,
+    plugins,
+    admin,
+    runtime,
+  };
+  return canonicalValue(all, []) as Plain;
+}
+
+/** A policy with settings of its own goes under `policies:`. */
+function policyReference(policy: PolicyConfig, policies: Plain): unknown {
+  const settings = { type: policy.type, ...policy.config };
+  if (policy.name !== policy.type) {
+    policies[policy.name] = settings;
+    return policy.name;
+  }
+  return Object.keys(policy.config).length > 0 ? settings : policy.type;
+}
+
+function canonicalValue(value: unknown, path: readonly (string | number)[]): unknown {
+  if (value instanceof Secret) return String(value);
+  if (Array.isArray(value)) return value.map((item, index) => canonicalValue(item, [...path, index]));
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value).filter(([, child]) => child !== undefined);
+    return Object.fromEntries(entries.map(([key, child]) => [key, canonicalValue(child, [...path, key])]));
+  }
+  if (typeof value === 'string') return redactUrls(value).replaceAll('$', '$$$$');
+  if (typeof value !== 'number') return value;
+  const unit = metaAt(gatewaySchema, path, 'x-unit');
+  if (unit === 'duration') return formatDuration(value);
+  return unit === 'bytes' ? formatByteSize(value) : value;
+}
+
+/** Puts ` # gateway.yaml:3:5` behind every value; `default` where nobody wrote one. */
+function addOrigins(document: Document, { tree }: LoadedConfig): void {
+  const chain = expandFilterChain(tree).items;
+  const originOf = (path: readonly (string | number)[]): string => {
+    const item = path[0] === 'filters' ? chain[Number(path[1])] : undefined;
+    if (item !== undefined && path[2] !== 'config') return formatOrigin(item.origin);
+    const root: ConfigNode = item?.config ?? tree;
+    const located = locate(root, item === undefined ? path : path.slice(3));
+    return located.exact || located.node.kind === 'scalar' ? formatOrigin(located.node.origin) : 'default';
+  };
+  visit(document, {
+    Scalar(key, node, ancestors) {
+      if (key === 'key') return;
+      const path = pathOf(document, node, ancestors as readonly unknown[], key);
+      node.comment = ` ${originOf(path)}`;
+    },
+  });
+}
+
+/** Keys and indexes from the top of the document to a value. */
+function pathOf(
+  document: Document,
+  node: Scalar,
+  ancestors: readonly unknown[],
+  key: number | 'key' | 'value' | null,
+): (string | number)[] {
+  const path: (string | number)[] = [];
+  const line = [...ancestors.filter((ancestor) => ancestor !== document), node];
+  for (let depth = 0; depth + 1 < line.length; depth++) {
+    const parent = line[depth] as { items?: unknown[]; key?: unknown };
+    const child = line[depth + 1];
+    if (parent.items !== undefined && !isPair(child)) path.push(parent.items.indexOf(child));
+    else if (isPair(parent)) path.push(String(isScalar(parent.key) ? parent.key.value : parent.key));
+  }
+  return key === null ? [] : path;
+}
+
+function isPair(value: unknown): value is { key: unknown } {
+  return typeof value === 'object' && value !== null && 'key' in value && 'value' in value && !('items' in value);
+}
+
+/** The chain as a list for people, then what each route changes in it. */
+export function printChain(loaded: LoadedConfig): string {
+  const { config } = loaded;
+  const width = Math.max(...config.filters.map((filter) => filter.name.length));
+  const lines = ['filters, top to bottom:'];
+  config.filters.forEach((filter, index) => {
+    const type = filter.type === filter.name ? '' : ` (${filter.type})`;
+    const settings = Object.keys(filter.config).join(', ');
+    const place = formatOrigin(filter.origin);
+    const detail = settings === '' ? '' : `  sets ${settings}`;
+    lines.push(`${String(index + 1).padStart(4)}  ${filter.name.padEnd(width)}${type}  ${place}${detail}`);
+  });
+  for (const route of config.routes) {
+    lines.push(`route ${route.name}: ${matchText(route.match)} → cluster ${route.cluster}`);
+    for (const change of route.filters) {
+      lines.push(
+        `      ${change.name}: ${change.disabled ? 'left out' : `sets ${Object.keys(change.config).join(', ')}`}`,
+      );
+    }
+  }
+  const clusters = config.clusters.map((cluster) => cluster.name).join(', ');
+  lines.push(`otherwise: by model → ${clusters || 'no cluster'}`);
+  return `${lines.join('\n')}\n`;
+}
+
+function matchText(match: object): string {
+  const parts = Object.entries(match).filter(([, value]) => value !== undefined);
+  if (parts.length === 0) return 'everything';
+  return parts.map(([key, value]) => `${formatPath([key])}=${redactUrls(JSON.stringify(value))}`).join(' ');
+}

@@ -5,7 +5,7 @@
 import { JsonScanner } from '../../core/inference/json-scan.js';
 
 const PROSE = 'Routing decides which worker already holds the prefix of this prompt, and so saves its prefill. ';
-const CODE = 'function add(a, b) {\n  // returns "a + b"\n  return `${a}\\t${b}`;\n}\n';
+const CODE = 'function add(a, b) {\n  // returns "a + b"\n  return [a, b].join("\\t");\n}\n';
 
 function chat(bytes: number, text: string, messages: number): Buffer {
   const each = Math.max(1, Math.floor(bytes / messages) - 40);

@@ -1,0 +1,28 @@
+import type { ClientApi } from '../api/client-api.js';
+import { GatewayError } from '../api/errors.js';
+import type { InferenceRequest } from '../api/inference.js';
+import { JsonInferenceRequest } from './json-request.js';
+import type { JsonScanner } from './json-scan.js';
+import { MultipartInferenceRequest } from './multipart-request.js';
+
+/**
+ * Reads a whole body for a client api: the request, or the error to answer. Keeps `bytes`, which must not change.
+ * Errors: `invalid_json`, `invalid_request` (a broken form), `invalid_type`, `invalid_value`, and
+ * `missing_required_parameter` for a body without `model` where the api needs one.
+ */
+export function readInferenceRequest(
+  api: ClientApi,
+  contentType: string,
+  bytes: Buffer,
+  scanner: JsonScanner,
+): InferenceRequest | GatewayError {
+  const request =
+    api.requestFormat === 'multipart'
+      ? MultipartInferenceRequest.read(api.type, contentType, bytes)
+      : JsonInferenceRequest.read(api.type, contentType, bytes, scanner);
+  if (request instanceof GatewayError) return request;
+  if (api.requiresModel && request.model === undefined) {
+    return new GatewayError('missing_required_parameter', "You must provide a 'model' parameter", { param: 'model' });
+  }
+  return request;
+}

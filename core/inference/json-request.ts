@@ -1,0 +1,179 @@
+import { GatewayError } from '../api/errors.js';
+import type { InferenceRequest, JsonObject } from '../api/inference.js';
+import type { JsonObjectSpans, JsonScanner, JsonSpan } from './json-scan.js';
+
+/** What forks share: the received bytes and, once someone asked, their parse. */
+class ReceivedBody {
+  readonly bytes: Buffer;
+  readonly spans: JsonObjectSpans;
+  #parsed: JsonObject | undefined = undefined;
+
+  constructor(bytes: Buffer, spans: JsonObjectSpans) {
+    this.bytes = bytes;
+    this.spans = spans;
+  }
+
+  parsed(): JsonObject {
+    this.#parsed ??= JSON.parse(this.bytes.toString('utf8')) as JsonObject;
+    return this.#parsed;
+  }
+}
+
+interface Splice {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/**
+ * A JSON request over the client's own bytes. Nothing is parsed until `json()`; changes are kept per field and spliced
+ * into a new buffer when `bytes()` is next asked for, so that everything else stays as it was sent.
+ */
+export class JsonInferenceRequest implements InferenceRequest {
+  readonly api: string;
+  readonly format = 'json';
+  readonly contentType: string;
+  readonly requestedModel: string | undefined;
+  readonly stream: boolean;
+  readonly #received: ReceivedBody;
+  /** Raw JSON by field name; undefined while nothing changed. */
+  #changes: Map<string, string> | undefined;
+  #model: string | undefined;
+  #bytes: Buffer | undefined;
+
+  private constructor(
+    origin: Pick<InferenceRequest, 'api' | 'contentType' | 'requestedModel' | 'stream' | 'model'>,
+    received: ReceivedBody,
+    changes: Map<string, string> | undefined,
+    bytes: Buffer | undefined,
+  ) {
+    this.api = origin.api;
+    this.contentType = origin.contentType;
+    this.requestedModel = origin.requestedModel;
+    this.stream = origin.stream;
+    this.#received = received;
+    this.#changes = changes;
+    this.#model = origin.model;
+    this.#bytes = bytes;
+  }
+
+  /**
+   * Reads a body: the request, or the error to answer (`invalid_json` with the byte position, `invalid_type` for a
+   * `model` that is no string or a `stream` that is no boolean; null counts as absent). Keeps `bytes`.
+   */
+  static read(
+    api: string,
+    contentType: string,
+    bytes: Buffer,
+    scanner: JsonScanner,
+  ): JsonInferenceRequest | GatewayError {
+    const spans = scanner.scan(bytes);
+    if (spans === undefined) return invalidJson(scanner, bytes.length);
+    const modelText = textAt(bytes, spans.find('model')) ?? 'null';
+    if (modelText !== 'null' && !modelText.startsWith('"')) return invalidType('model', 'a string', modelText);
+    const streamText = textAt(bytes, spans.find('stream')) ?? 'null';
+    if (streamText !== 'null' && streamText !== 'true' && streamText !== 'false') {
+      return invalidType('stream', 'a boolean', streamText);
+    }
+    const model = modelText === 'null' ? undefined : (JSON.parse(modelText) as string);
+    const origin = { api, contentType, requestedModel: model, model, stream: streamText === 'true' };
+    return new JsonInferenceRequest(origin, new ReceivedBody(bytes, spans), undefined, bytes);
+  }
+
+  get model(): string | undefined {
+    return this.#model;
+  }
+
+  bytes(): Buffer {
+    this.#bytes ??= this.#splice();
+    return this.#bytes;
+  }
+
+  json(): JsonObject {
+    const parsed = this.#received.parsed();
+    if (this.#changes === undefined) return parsed;
+    const changed = { ...parsed };
+    for (const [name, text] of this.#changes) {
+      Object.defineProperty(changed, name, {
+        value: JSON.parse(text),
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+    }
+    return changed;
+  }
+
+  rawField(name: string): string | undefined {
+    return this.#changes?.get(name) ?? textAt(this.#received.bytes, this.#received.spans.find(name));
+  }
+
+  setField(name: string, rawJson: string): void {
+    this.#changes ??= new Map();
+    this.#changes.set(name, rawJson);
+    this.#bytes = undefined;
+  }
+
+  setModel(model: string): void {
+    if (model === this.#model) return;
+    this.#model = model;
+    this.setField('model', JSON.stringify(model));
+  }
+
+  fork(): JsonInferenceRequest {
+    const changes = this.#changes === undefined ? undefined : new Map(this.#changes);
+    return new JsonInferenceRequest(this, this.#received, changes, this.#bytes);
+  }
+
+  #splice(): Buffer {
+    const { bytes, spans } = this.#received;
+    if (this.#changes === undefined) return bytes;
+    const splices: Splice[] = [];
+    let added = '';
+    for (const [name, text] of this.#changes) {
+      const span = spans.find(name);
+      if (span !== undefined) splices.push({ start: span.start, end: span.end, text });
+      else added += `${added === '' && spans.empty ? '' : ','}${JSON.stringify(name)}:${text}`;
+    }
+    splices.sort((a, b) => a.start - b.start);
+    if (added !== '') splices.push({ start: spans.closeOffset, end: spans.closeOffset, text: added });
+    const parts: Buffer[] = [];
+    let at = 0;
+    for (const splice of splices) {
+      parts.push(bytes.subarray(at, splice.start), Buffer.from(splice.text, 'utf8'));
+      at = splice.end;
+    }
+    parts.push(bytes.subarray(at));
+    return Buffer.concat(parts);
+  }
+}
+
+function textAt(bytes: Buffer, span: JsonSpan | undefined): string | undefined {
+  return span === undefined ? undefined : bytes.toString('utf8', span.start, span.end);
+}
+
+function invalidJson(scanner: JsonScanner, length: number): GatewayError {
+  const { fault, faultOffset } = scanner;
+  const where = length === 0 ? '' : ` at byte ${faultOffset}`;
+  return new GatewayError('invalid_json', `The request body is not valid JSON: ${fault}${where}`, {
+    details: 'request_body_invalid_json',
+  });
+}
+
+function invalidType(param: string, expected: string, found: string): GatewayError {
+  return new GatewayError(
+    'invalid_type',
+    `Invalid type for '${param}': expected ${expected}, but got ${typeName(found)}`,
+    {
+      param,
+    },
+  );
+}
+
+/** Of a JSON value, by its first character. */
+function typeName(text: string): string {
+  if (text === 'true' || text === 'false') return 'a boolean';
+  if (text.startsWith('"')) return 'a string';
+  if (text.startsWith('{')) return 'an object';
+  return text.startsWith('[') ? 'an array' : 'a number';
+}

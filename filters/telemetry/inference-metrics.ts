@@ -1,0 +1,183 @@
+import type { Counter, Family, Histogram, StatsScope, StreamInfo, TokenUsage, Worker } from '../../core/api/index.js';
+import { BoundCounters, childMap } from './bound-counters.js';
+import type { ModelLabels } from './model-labels.js';
+
+/** Seconds per token: 10 to 50 ms is what engines do. */
+const PER_TOKEN_BUCKETS = [
+  0.0025, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5,
+];
+
+/** Kind of worker that a request ended at, as SMG's dashboards name it. */
+interface WorkerKind {
+  readonly router: 'http' | 'grpc' | 'openai';
+  readonly backend: 'regular' | 'pd' | 'external';
+  readonly connection: 'http' | 'grpc';
+}
+
+const HTTP_WORKER: WorkerKind = { router: 'http', backend: 'regular', connection: 'http' };
+const HTTP_PAIR: WorkerKind = { router: 'http', backend: 'pd', connection: 'http' };
+const GRPC_WORKER: WorkerKind = { router: 'grpc', backend: 'regular', connection: 'grpc' };
+const GRPC_PAIR: WorkerKind = { router: 'grpc', backend: 'pd', connection: 'grpc' };
+const PROVIDER: WorkerKind = { router: 'openai', backend: 'external', connection: 'http' };
+
+function kindOf(worker: Worker | undefined): WorkerKind {
+  if (worker === undefined) return HTTP_WORKER;
+  if (worker.runtime === 'external') return PROVIDER;
+  const pair = worker.workerType !== 'regular';
+  if (worker.backend.endsWith('_grpc')) return pair ? GRPC_PAIR : GRPC_WORKER;
+  return pair ? HTTP_PAIR : HTTP_WORKER;
+}
+
+/** Bound series of one combination of model, api, worker kind and streaming. */
+interface RequestSeries {
+  readonly requests: Counter;
+  readonly duration: Histogram;
+  readonly firstToken: Histogram;
+  readonly perToken: Histogram;
+  readonly errors: BoundCounters;
+  readonly inputTokens: Counter;
+  readonly outputTokens: Counter;
+}
+
+/** Metrics of requests to models, whichever worker took them in the end. */
+export class InferenceMetrics {
+  readonly #labels: ModelLabels;
+  readonly #requests: Family<Counter>;
+  readonly #duration: Family<Histogram>;
+  readonly #errors: Family<Counter>;
+  readonly #firstToken: Family<Histogram>;
+  readonly #perToken: Family<Histogram>;
+  readonly #routerTokens: Family<Counter>;
+  readonly #tokens: Family<Counter>;
+  readonly #streamed = new Map<string, Map<WorkerKind, Map<string, RequestSeries>>>();
+  readonly #collected = new Map<string, Map<WorkerKind, Map<string, RequestSeries>>>();
+  /** By model, then by tenant. */
+  readonly #tokensOf = new Map<string, Map<string, BoundCounters>>();
+
+  constructor(stats: StatsScope, labels: ModelLabels, durationBuckets: readonly number[]) {
+    this.#labels = labels;
+    const request = ['router_type', 'backend_type', 'connection_mode', 'model', 'endpoint'];
+    const token = ['router_type', 'backend_type', 'model', 'endpoint'];
+    this.#requests = stats.counter({
+      name: 'smg_router_requests_total',
+      help: 'Inference requests ended, one per request whatever its attempts',
+      labels: [...request, 'streaming'],
+    });
+    this.#duration = stats.histogram({
+      name: 'smg_router_request_duration_seconds',
+      help: 'From the request head to the last byte, of requests that completed well',
+      labels: request,
+      buckets: durationBuckets,
+    });
+    this.#errors = stats.counter({
+      name: 'smg_router_request_errors_total',
+      help: 'Inference requests that did not end well, answers that broke off included',
+      labels: [...request, 'error_type'],
+    });
+    this.#firstToken = stats.histogram({
+      name: 'smg_router_ttft_seconds',
+      help: 'From the request head to the first byte of a streamed answer',
+      labels: token,
+      buckets: durationBuckets,
+    });
+    this.#perToken = stats.histogram({
+      name: 'smg_router_tpot_seconds',
+      help: 'Time per output token after the first one, of streamed answers whose usage is known',
+      labels: token,
+      buckets: PER_TOKEN_BUCKETS,
+    });
+    this.#routerTokens = stats.counter({
+      name: 'smg_router_tokens_total',
+      help: 'Tokens as reported by the workers',
+      labels: [...token, 'token_type'],
+    });
+    this.#tokens = stats.counter({
+      name: 'smg_tokens_total',
+      help: 'Tokens as reported by the workers, by who asked; cached_input is part of input, reasoning of output',
+      labels: ['model', 'tenant', 'type'],
+      maxSeries: 5000,
+    });
+  }
+
+  /** Records an inference request that has ended. Returns the label of its model, for the metrics of workers. */
+  onEnd(streamInfo: StreamInfo, endedMs: number): string {
+    const model = this.#labels.labelOf(streamInfo);
+    const stream = streamInfo.inference?.stream === true;
+    const series = this.#seriesOf(model, streamInfo, stream);
+    series.requests.inc();
+    if (!streamInfo.complete || streamInfo.status >= 400) series.errors.get(errorType(streamInfo)).inc();
+    else {
+      series.duration.observe((endedMs - streamInfo.startedMs) / 1000);
+      if (stream) observeTokenTimes(series, streamInfo, endedMs);
+    }
+    if (streamInfo.usage !== undefined) this.#countTokens(series, model, streamInfo, streamInfo.usage);
+    return model;
+  }
+
+  #seriesOf(model: string, streamInfo: StreamInfo, stream: boolean): RequestSeries {
+    const kind = kindOf(streamInfo.attempts.at(-1)?.worker);
+    const api = streamInfo.api?.type ?? 'other';
+    const byApi = childMap(childMap(stream ? this.#streamed : this.#collected, model), kind);
+    let series = byApi.get(api);
+    if (series === undefined) {
+      series = this.#bind(kind, model, api, stream);
+      byApi.set(api, series);
+    }
+    return series;
+  }
+
+  #bind(kind: WorkerKind, model: string, api: string, stream: boolean): RequestSeries {
+    const { router, backend, connection } = kind;
+    return {
+      requests: this.#requests.with(router, backend, connection, model, api, String(stream)),
+      duration: this.#duration.with(router, backend, connection, model, api),
+      firstToken: this.#firstToken.with(router, backend, model, api),
+      perToken: this.#perToken.with(router, backend, model, api),
+      errors: new BoundCounters((type) => this.#errors.with(router, backend, connection, model, api, type)),
+      inputTokens: this.#routerTokens.with(router, backend, model, api, 'input'),
+      outputTokens: this.#routerTokens.with(router, backend, model, api, 'output'),
+    };
+  }
+
+  #countTokens(series: RequestSeries, model: string, streamInfo: StreamInfo, usage: TokenUsage): void {
+    const byTenant = childMap(this.#tokensOf, model);
+    const tenant = streamInfo.principal?.tenant ?? '';
+    let tokens = byTenant.get(tenant);
+    if (tokens === undefined) {
+      tokens = new BoundCounters((type) => this.#tokens.with(model, tenant, type));
+      byTenant.set(tenant, tokens);
+    }
+    if (usage.promptTokens !== undefined) {
+      series.inputTokens.inc(usage.promptTokens);
+      tokens.get('input').inc(usage.promptTokens);
+    }
+    if (usage.completionTokens !== undefined) {
+      series.outputTokens.inc(usage.completionTokens);
+      tokens.get('output').inc(usage.completionTokens);
+    }
+    if (usage.cachedTokens !== undefined) tokens.get('cached_input').inc(usage.cachedTokens);
+    if (usage.reasoningTokens !== undefined) tokens.get('reasoning').inc(usage.reasoningTokens);
+  }
+}
+
+function observeTokenTimes(series: RequestSeries, streamInfo: StreamInfo, endedMs: number): void {
+  const { firstByteMs, startedMs, usage } = streamInfo;
+  if (firstByteMs === 0) return;
+  series.firstToken.observe((firstByteMs - startedMs) / 1000);
+  const tokens = usage?.completionTokens ?? 0;
+  if (tokens > 1) series.perToken.observe((endedMs - firstByteMs) / 1000 / (tokens - 1));
+}
+
+/** The error classes of SMG's metric, with three of our own: `client_closed`, `rate_limited`, `auth`. */
+function errorType(streamInfo: StreamInfo): string {
+  const { status, responseDetails } = streamInfo;
+  if (responseDetails === 'client_closed' || status === 499) return 'client_closed';
+  if (status === 401 || status === 403) return 'auth';
+  if (status === 429) return 'rate_limited';
+  if (status === 503 || responseDetails === 'model_not_found') return 'no_workers';
+  if (status === 408 || status === 504 || responseDetails.includes('timeout') || responseDetails.includes('deadline')) {
+    return 'timeout';
+  }
+  if (status >= 400 && status < 500) return 'validation_error';
+  return status === 500 && streamInfo.attempts.length === 0 ? 'internal_error' : 'backend_error';
+}

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../api/clock.js';
 import { GatewayError } from '../api/errors.js';
 import type { Counter } from '../api/stats.js';
@@ -6,6 +7,7 @@ import { type FetchOptions, fetchResponse, isSuccess } from './control-fetch.js'
 import { HealthState } from './health-state.js';
 import { discoverWorker } from './model-discovery.js';
 import type { ManagedWorker } from './worker.js';
+import type { WorkerSpec } from './worker-spec.js';
 
 /** Shortest pause between two probes of one worker that failing requests ask for, ms. */
 const REQUESTED_PROBE_GAP_MS = 250;
@@ -68,6 +70,8 @@ class WorkerCheck {
   readonly #worker: ManagedWorker;
   readonly #dependencies: HealthCheckerDependencies;
   readonly #state: HealthState;
+  /** The spec that the present round of checks goes by. */
+  #spec: WorkerSpec;
   readonly #abort = new AbortController();
   readonly #onTimer = (): void => void this.#run();
   #timer: Timer | undefined = undefined;
@@ -80,10 +84,11 @@ class WorkerCheck {
   #discoveryDelayMs: number = DISCOVERY_RETRY_MS.first;
 
   constructor(worker: ManagedWorker, dependencies: HealthCheckerDependencies) {
-    this.enabled = worker.spec().health.enabled;
+    this.#spec = worker.spec();
+    this.enabled = this.#spec.health.enabled;
     this.#worker = worker;
     this.#dependencies = dependencies;
-    this.#state = new HealthState(worker.spec().health);
+    this.#state = new HealthState(this.#spec.health);
   }
 
   start(): void {
@@ -98,7 +103,10 @@ class WorkerCheck {
   }
 
   update(): void {
-    this.#state.configure(this.#worker.spec().health);
+    const spec = this.#worker.spec();
+    if (isDeepStrictEqual(relevantFields(spec), relevantFields(this.#spec))) return;
+    this.#spec = spec;
+    this.#state.configure(spec.health);
     this.#discovered = false;
     this.#runSoon(0);
   }
@@ -196,4 +204,9 @@ class WorkerCheck {
     if (spec.apiKey === undefined) return options;
     return { ...options, headers: { authorization: `Bearer ${spec.apiKey}` } };
   }
+}
+
+/** What checks depend on: a change of anything else is no reason to probe. */
+function relevantFields(spec: WorkerSpec): unknown[] {
+  return [spec.health, spec.models, spec.runtime, spec.apiKey];
 }

@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { GatewayError } from '../api/errors.js';
+import { ResponseHeaders } from '../api/headers.js';
+import type { UpstreamClient, UpstreamExchange, UpstreamHandler, UpstreamRequest } from '../api/upstream.js';
+import { FakeClock } from '../testing/fake-clock.js';
+import { HealthChecker } from './health-checker.js';
+import { ManagedWorker, type WorkerObserver } from './worker.js';
+import { DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
+
+/** One request that waits for its answer. */
+interface Asked {
+  readonly request: UpstreamRequest;
+  readonly handler: UpstreamHandler;
+  aborted: boolean;
+}
+
+/** Answers when, and what, the test says. */
+class ScriptedClient implements UpstreamClient {
+  readonly asked: Asked[] = [];
+  /** Answers by path, given at once; a request for any other path waits. */
+  answers: Record<string, string | number> = {};
+
+  send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
+    const asked: Asked = { request, handler, aborted: false };
+    this.asked.push(asked);
+    const answer = this.answers[request.headers.path];
+    if (answer !== undefined) queueMicrotask(() => asked.aborted || reply(handler, answer));
+    return { pause() {}, resume() {}, abort: () => (asked.aborted = true) };
+  }
+
+  paths(): string[] {
+    return this.asked.map(({ request }) => request.headers.path);
+  }
+}
+
+function reply(handler: UpstreamHandler, answer: string | number): void {
+  if (answer === 0) {
+    handler.onError(new GatewayError('upstream_connect_failed', 'no', { details: 'connect_refused' }));
+  } else if (typeof answer === 'number') {
+    handler.onHeaders(new ResponseHeaders(answer), true);
+  } else {
+    handler.onHeaders(new ResponseHeaders(200), false);
+    handler.onData(Buffer.from(answer), true, undefined);
+  }
+}
+
+let clock: FakeClock;
+let client: ScriptedClient;
+let checker: HealthChecker;
+let changes: string[];
+let worker: ManagedWorker;
+
+const observer: WorkerObserver = {
+  onWorkerOutcome: (subject, ok) => checker.onOutcome(subject, ok),
+  onWorkerIdle: () => {},
+  onWorkerChange: (subject, change) => changes.push(change === 'health' ? subject.health : change),
+};
+
+beforeEach(() => {
+  clock = new FakeClock();
+  client = new ScriptedClient();
+  checker = new HealthChecker({ client, clock, random: () => 0.5 });
+  changes = [];
+});
+
+afterEach(() => {
+  checker.stop(worker);
+  assert.equal(clock.pendingTimers, 0);
+});
+
+function start(change: Partial<WorkerSpec> = {}, health: Partial<WorkerSpec['health']> = {}): void {
+  worker = new ManagedWorker(
+    {
+      url: 'http://worker/base',
+      cluster: 'main',
+      runtime: 'vllm',
+      workerType: 'regular',
+      backend: 'openai',
+      models: ['m'],
+      priority: 50,
+      cost: 1,
+      weight: 1,
+      labels: {},
+      apiKey: undefined,
+      health: { ...DEFAULT_HEALTH_CHECK, ...health },
+      pool: DEFAULT_POOL,
+      ...change,
+    },
+    observer,
+    undefined,
+  );
+  checker.start(worker);
+}
+
+/** Lets promises settle: a probe takes a handful of turns. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function advance(ms: number): Promise<void> {
+  clock.advance(ms);
+  await settle();
+}
+
+test('the first probe runs at once and opens the worker; a failing one backs off', async () => {
+  client.answers = { '/base/health': 503 };
+  start();
+  await settle();
+  assert.equal(worker.health, 'pending');
+  assert.equal(worker.healthReason, 'status_503');
+  assert.equal(client.asked.length, 1);
+  await advance(199);
+  assert.equal(client.asked.length, 1);
+  client.answers = { '/base/health': 200 };
+  await advance(1);
+  assert.equal(worker.health, 'healthy');
+  assert.equal(worker.healthReason, '');
+  assert.deepEqual(changes, ['healthy']);
+});
+
+test('probes never overlap, and one that hangs is not a success', async () => {
+  start();
+  await advance(60_000);
+  assert.equal(client.asked.length, 1);
+  reply((client.asked[0] as Asked).handler, 0);
+  await settle();
+  assert.equal(worker.healthReason, 'connect_refused');
+  await advance(200);
+  assert.equal(client.asked.length, 2);
+});
+
+test('unhealthy after three failed probes, healthy after two good ones', async () => {
+  client.answers = { '/base/health': 200 };
+  start();
+  await settle();
+  client.answers = { '/base/health': 0 };
+  await advance(5_500);
+  await advance(1_000);
+  assert.equal(worker.health, 'healthy');
+  await advance(1_000);
+  assert.equal(worker.health, 'unhealthy');
+  client.answers = { '/base/health': 200 };
+  await advance(1_000);
+  assert.equal(worker.health, 'unhealthy');
+  await advance(1_000);
+  assert.equal(worker.health, 'healthy');
+  assert.deepEqual(changes, ['healthy', 'unhealthy', 'healthy']);
+});
+
+test('failing requests bring a probe forward and shorten the way out', async () => {
+  client.answers = { '/base/health': 200 };
+  start();
+  await settle();
+  await advance(1_000);
+  client.answers = { '/base/health': 0 };
+  worker.recordOutcome(false);
+  await settle();
+  assert.equal(client.asked.length, 2, 'a probe at once');
+  assert.equal(worker.health, 'healthy');
+  worker.recordOutcome(false);
+  worker.recordOutcome(false);
+  await settle();
+  assert.equal(client.asked.length, 2, 'but not one a request');
+  await advance(250);
+  assert.equal(client.asked.length, 3);
+  assert.equal(worker.health, 'unhealthy');
+});
+
+test('a failing request while a probe runs asks for another one after it', async () => {
+  client.answers = { '/base/health': 200 };
+  start();
+  await settle();
+  client.answers = {};
+  await advance(5_500);
+  worker.recordOutcome(false);
+  assert.equal(client.asked.length, 2);
+  reply((client.asked[1] as Asked).handler, 200);
+  await settle();
+  await advance(250);
+  assert.equal(client.asked.length, 3);
+});
+
+test('models and runtime are known before the worker opens', async () => {
+  client.answers = { '/base/health': 200, '/base/version': '{}' };
+  start({ models: [], runtime: undefined, labels: { zone: 'a' } });
+  await settle();
+  assert.equal(worker.health, 'pending');
+  const list = { data: [{ id: 'a', owned_by: 'me', max_model_len: 4096 }, { id: 'b' }, { id: 7 }, 'x', { id: 'a' }] };
+  reply((client.asked[1] as Asked).handler, JSON.stringify(list));
+  await settle();
+  assert.deepEqual(worker.models, ['a', 'b']);
+  assert.equal(worker.runtime, 'vllm');
+  assert.deepEqual(worker.labels, { max_model_len: '4096', zone: 'a' });
+  assert.deepEqual(changes, ['models', 'healthy']);
+  assert.deepEqual(client.paths(), ['/base/health', '/base/v1/models', '/base/version']);
+});
+
+test('the runtime comes from the owner of the models, else from what the worker answers', async () => {
+  for (const [answers, expected] of [
+    [{ '/base/v1/models': '{"data":[{"id":"m","owned_by":"SGLang"}]}' }, 'sglang'],
+    [{ '/base/v1/models': '{"data":[{"id":"m","owned_by":"vllm"}]}', '/base/server_info': '{}' }, 'vllm'],
+    [{ '/base/v1/models': 404, '/base/version': '{}', '/base/server_info': '{}' }, 'vllm'],
+    [{ '/base/v1/models': 404, '/base/version': 404, '/base/server_info': '{}' }, 'sglang'],
+    [
+      { '/base/v1/models': 404, '/base/version': 404, '/base/server_info': 404, '/base/get_server_info': 200 },
+      'sglang',
+    ],
+    [
+      { '/base/v1/models': 404, '/base/version': 0, '/base/server_info': 404, '/base/get_server_info': 404 },
+      'external',
+    ],
+  ] as const) {
+    client.answers = { '/base/health': 200, ...answers };
+    start({ runtime: undefined });
+    await settle();
+    await settle();
+    assert.equal(worker.health, 'healthy');
+    assert.equal(worker.runtime, expected);
+    checker.stop(worker);
+  }
+});
+
+test('a worker that cannot tell its models opens all the same and is asked again', async () => {
+  client.answers = { '/base/health': 200, '/base/v1/models': 'not json' };
+  start({ models: [] });
+  await settle();
+  assert.equal(worker.health, 'healthy');
+  assert.deepEqual(worker.models, []);
+  assert.equal(worker.healthReason, 'discovery_invalid_json');
+  client.answers = { '/base/health': 200, '/base/v1/models': '{"data":[{"id":"m"}]}' };
+  await advance(5_500);
+  assert.deepEqual(worker.models, ['m']);
+});
+
+test('the models are asked for again when a worker comes back', async () => {
+  client.answers = { '/base/health': 200, '/base/v1/models': '{"data":[{"id":"old"}]}' };
+  start({ models: [] }, { unhealthyAfter: 1, healthyAfter: 1 });
+  await settle();
+  client.answers = { '/base/health': 0 };
+  await advance(5_500);
+  assert.equal(worker.health, 'unhealthy');
+  client.answers = { '/base/health': 200, '/base/v1/models': '{"data":[{"id":"new"}]}' };
+  await advance(1_000);
+  assert.equal(worker.health, 'healthy');
+  assert.deepEqual(worker.models, ['new']);
+});
+
+test("the worker's key goes with every probe", async () => {
+  client.answers = { '/base/health': 200 };
+  start({ apiKey: 'k' });
+  await settle();
+  assert.equal(client.asked[0]?.request.headers.get('authorization'), 'Bearer k');
+});
+
+test('without checks a worker is healthy from the start; a provider without a key is not even asked', async () => {
+  start({ runtime: 'external', models: [] }, { enabled: false });
+  assert.equal(worker.health, 'healthy');
+  await advance(120_000);
+  assert.equal(client.asked.length, 0);
+  checker.stop(worker);
+
+  client.answers = { '/base/v1/models': 0 };
+  start({ runtime: 'external', models: [], apiKey: 'k' }, { enabled: false });
+  await settle();
+  assert.deepEqual(client.paths(), ['/base/v1/models']);
+  client.answers = { '/base/v1/models': '{"data":[{"id":"gpt"}]}' };
+  await advance(1_000);
+  assert.deepEqual(worker.models, ['gpt']);
+  worker.recordOutcome(false);
+  await advance(120_000);
+  assert.equal(client.asked.length, 2);
+});
+
+test('stopping aborts the probe under way, and nothing follows', async () => {
+  start();
+  checker.stop(worker);
+  await settle();
+  assert.equal(client.asked[0]?.aborted, true);
+  await advance(60_000);
+  assert.equal(client.asked.length, 1);
+  assert.equal(worker.health, 'pending');
+});
+
+test('new settings apply at once; switching checks off opens the worker', async () => {
+  client.answers = { '/base/health': 503, '/base/live': 200 };
+  start();
+  await settle();
+  worker.applySpec({ ...worker.spec(), health: { ...DEFAULT_HEALTH_CHECK, path: '/live' } });
+  checker.update(worker);
+  await settle();
+  assert.equal(worker.health, 'healthy');
+  assert.equal(client.paths().at(-1), '/base/live');
+
+  client.answers = { '/base/live': 0 };
+  for (let i = 0; i < 5; i += 1) await advance(6_000);
+  assert.equal(worker.health, 'unhealthy');
+  worker.applySpec({ ...worker.spec(), health: { ...DEFAULT_HEALTH_CHECK, enabled: false } });
+  checker.update(worker);
+  assert.equal(worker.health, 'healthy');
+});

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, test } from 'node:test';
+import { inspect } from 'node:util';
+import { SystemClock } from '../server/system-clock.js';
+import { renderPrometheus } from '../telemetry/prometheus-exposition.js';
+import { StatsStore } from '../telemetry/stats-store.js';
+import { ClusterStats } from './cluster-stats.js';
+import { fetchResponse } from './control-fetch.js';
+import { HealthChecker } from './health-checker.js';
+import { HttpUpstreamClient } from './upstream-client.js';
+import type { ManagedWorker } from './worker.js';
+import { WorkerRegistry } from './worker-registry.js';
+import { DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
+
+const clock = new SystemClock();
+let store: StatsStore;
+let client: HttpUpstreamClient;
+let registry: WorkerRegistry;
+let events: string[];
+let server: Server;
+let url: string;
+let sockets: number;
+
+beforeEach(async () => {
+  store = new StatsStore();
+  const stats = new ClusterStats(store);
+  client = new HttpUpstreamClient({ clock, stats });
+  const checker = new HealthChecker({ client, clock });
+  registry = new WorkerRegistry({ checker, pools: client, clock, stats });
+  events = [];
+  registry.onChange(({ worker, change }) => events.push(`${worker.cluster} ${change} ${worker.health}`));
+  sockets = 0;
+  server = createServer((request, response) => {
+    if (request.url === '/v1/models') response.end(JSON.stringify({ data: [{ id: 'm', owned_by: 'vllm' }] }));
+    else response.end('ok');
+  });
+  server.on('connection', () => (sockets += 1));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterEach(async () => {
+  registry.close();
+  client.closeAll();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+function spec(change: Partial<WorkerSpec> = {}): WorkerSpec {
+  return {
+    url,
+    cluster: 'main',
+    runtime: undefined,
+    workerType: 'regular',
+    backend: 'openai',
+    models: [],
+    priority: 50,
+    cost: 1,
+    weight: 1,
+    labels: {},
+    apiKey: undefined,
+    health: DEFAULT_HEALTH_CHECK,
+    pool: DEFAULT_POOL,
+    ...change,
+  };
+}
+
+/** A generation with these workers, brought into force once their health is known. */
+async function begin(generation: string, specs: readonly WorkerSpec[]): Promise<readonly ManagedWorker[]> {
+  const workers = registry.reconcile(generation, specs);
+  await registry.settled(generation, 5_000);
+  registry.activate(generation);
+  return workers;
+}
+
+test('a new worker is probed, asked for its models and then healthy', async () => {
+  const [worker] = await begin('g1', [spec()]);
+  assert.ok(worker);
+  assert.equal(worker.available, true);
+  assert.deepEqual(worker.models, ['m']);
+  assert.equal(worker.runtime, 'vllm');
+  assert.match(worker.id, /^[0-9a-f]{16}$/);
+  assert.deepEqual(events, ['main added pending', 'main models pending', 'main health healthy']);
+  assert.match(renderPrometheus(store), new RegExp(`smg_worker_health\\{worker="${worker.id}"\\} 1\\n`));
+});
+
+test('a reload keeps the worker with its socket, health and load', async () => {
+  const [before] = await begin('g1', [spec()]);
+  const hold = before?.acquireLoad();
+  const socketsBefore = sockets;
+  const [after] = await begin('g2', [spec({ priority: 70, labels: { zone: 'a' } })]);
+  registry.release('g1');
+  assert.equal(after, before);
+  assert.equal(after?.health, 'healthy');
+  assert.equal(after?.inFlight, 1);
+  assert.equal(after?.priority, 70);
+  assert.deepEqual(after?.labels, { zone: 'a' });
+  await fetchResponse(client, `${url}/x`);
+  assert.equal(sockets, socketsBefore);
+  hold?.release();
+  hold?.release();
+  assert.equal(after?.inFlight, 0);
+});
+
+test('settings come into force with activation, not before; a generation that is given up changes nothing', async () => {
+  const [worker] = await begin('g1', [spec()]);
+  const before = events.length;
+  const [same, other] = registry.reconcile('g2', [spec({ priority: 99 }), spec({ cluster: 'second' })]);
+  assert.equal(same, worker);
+  assert.equal(worker?.priority, 50);
+  registry.release('g2');
+  assert.equal(worker?.priority, 50);
+  assert.equal(worker?.health, 'healthy');
+  assert.deepEqual(registry.list(), [worker]);
+  assert.deepEqual(events.slice(before), ['second added pending', 'second health draining', 'second removed draining']);
+  assert.equal(other?.available, false);
+});
+
+test('a worker that no generation names takes nothing new and goes with its last request', async () => {
+  const [worker] = await begin('g1', [spec()]);
+  assert.ok(worker);
+  const holds = [worker.acquireLoad(), worker.acquireLoad()];
+  await begin('g2', []);
+  assert.equal(worker.available, true, 'requests of the older generation may still choose it');
+  registry.release('g1');
+  assert.equal(worker.health, 'draining');
+  assert.equal(worker.available, false);
+  holds[0]?.release();
+  holds[0]?.release();
+  assert.deepEqual(registry.list(), [worker]);
+  holds[1]?.release();
+  assert.deepEqual(registry.list(), []);
+  assert.equal(events.at(-1), 'main removed draining');
+  assert.equal(client.counts(url), undefined);
+  assert.doesNotMatch(renderPrometheus(store), new RegExp(worker.id));
+});
+
+test('a draining worker that is named again serves again', async () => {
+  const [worker] = await begin('g1', [spec()]);
+  const hold = worker?.acquireLoad();
+  registry.release('g1');
+  const [again] = await begin('g2', [spec()]);
+  assert.equal(again, worker);
+  assert.equal(worker?.health, 'healthy');
+  hold?.release();
+  assert.deepEqual(registry.list(), [worker]);
+});
+
+test('roles and clusters make different workers of one URL; the pool is shared until the last one goes', async () => {
+  const workers = await begin('g1', [spec(), spec({ workerType: 'prefill' }), spec({ cluster: 'second' })]);
+  assert.equal(new Set(workers).size, 3);
+  assert.equal(new Set(workers.map((worker) => worker.id)).size, 1);
+  await begin('g2', [spec()]);
+  registry.release('g1');
+  assert.notEqual(client.counts(url), undefined);
+  assert.throws(() => registry.reconcile('g3', [spec(), spec()]), /two regular workers/);
+  assert.deepEqual(registry.list(), [workers[0]]);
+});
+
+test('settled does not wait for workers that stay down', async () => {
+  registry.reconcile('g1', [spec({ url: 'http://127.0.0.1:1' })]);
+  await registry.settled('g1', 50);
+  assert.equal(registry.list()[0]?.health, 'pending');
+});
+
+test('a worker shows its key to nobody who prints it', async () => {
+  const [worker] = await begin('g1', [spec({ apiKey: 'sk-marked' })]);
+  assert.equal(worker?.apiKey, 'sk-marked');
+  assert.doesNotMatch(inspect(worker, { depth: 9, showHidden: true }), /sk-marked/);
+  assert.doesNotMatch(JSON.stringify(worker), /sk-marked/);
+});

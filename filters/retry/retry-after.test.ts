@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseRetryAfter } from './retry-after.js';
+
+const NOW_MS = Date.parse('Tue, 24 Nov 2026 12:00:00 GMT');
+
+for (const [value, expected] of [
+  ['0', 0],
+  ['3', 3000],
+  [' 120 ', 120_000],
+  ['Tue, 24 Nov 2026 12:00:05 GMT', 5000],
+  ['Tue, 24 Nov 2026 11:00:00 GMT', 0],
+  [undefined, undefined],
+  ['', undefined],
+  ['soon', undefined],
+  ['-1', undefined],
+  ['1.5', undefined],
+  ['99999999999', undefined],
+] as const) {
+  test(`Retry-After ${JSON.stringify(value)} is ${expected} ms`, () => {
+    assert.equal(parseRetryAfter(value, NOW_MS), expected);
+  });
+}

@@ -1,0 +1,11 @@
+/**
+ * Milliseconds that a `Retry-After` value asks for: whole seconds, or a date against `nowMs` (wall clock). Undefined when
+ * there is none or it is neither; a date that has passed asks for 0.
+ */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) return undefined;
+  const text = value.trim();
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  const dateMs = /^[A-Za-z]/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
+}

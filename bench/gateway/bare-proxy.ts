@@ -10,121 +10,166 @@ import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:
 import { type Dispatcher, Pool } from 'undici';
 
 const [port, http2Port, ...workers] = process.argv.slice(2);
-const pools = workers.map(
-  (origin) =>
-    new Pool(origin, { connections: null, pipelining: 1, keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0 }),
-);
+const POOL_OPTIONS = { connections: null, pipelining: 1, keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0 };
+const pools = workers.map((origin) => new Pool(origin, POOL_OPTIONS));
 let turn = 0;
 
-const ABORTED = new Error('client left');
+const CLIENT_LEFT = new Error('client left');
+const HTTP2_INTERNAL_ERROR = 2;
+/** Answers that announce no more than this are relayed whole, in one write with their head. */
+const WHOLE_ANSWER_BYTES = 64 * 1024;
 
-function nextPool(): Pool {
-  turn = turn + 1 === pools.length ? 0 : turn + 1;
-  return pools[turn] as Pool;
-}
+/** One request and its answer. Chunks that arrive in one turn of the event loop leave in one write. */
+abstract class Exchange implements Dispatcher.DispatchHandler {
+  controller: Dispatcher.DispatchController | undefined = undefined;
+  firstChunk: Buffer | undefined = undefined;
+  moreChunks: Buffer[] | undefined = undefined;
+  isWhole = false;
+  isFlushing = false;
+  isOver = false;
 
-/** What the two kinds of listener have in common for a relay: somewhere to put the head and the bytes. */
-interface Downstream {
-  begin(status: number, headers: IncomingHttpHeaders): void;
-  /** Sends the head alone, when no byte of the body has come with it. */
-  flushHead(): void;
-  /** False when the client is slow: `resume` of the relay is called when it has caught up. */
-  write(bytes: Buffer): boolean;
-  end(bytes: Buffer | undefined): void;
-  fail(message: string): void;
-}
+  /** Takes the answer's head; it may wait for the first bytes. */
+  abstract begin(status: number, headers: IncomingHttpHeaders): void;
+  abstract flushHead(): void;
+  /** False when the client is slow; `resume` is called when it has caught up. */
+  abstract write(bytes: Buffer): boolean;
+  abstract end(bytes: Buffer | undefined): void;
+  abstract fail(message: string): void;
 
-/** One answer on its way down. Chunks that arrive in one turn of the event loop leave in one write. */
-class Relay implements Dispatcher.DispatchHandler {
-  readonly #downstream: Downstream;
-  #controller: Dispatcher.DispatchController | undefined;
-  #first: Buffer | undefined;
-  #more: Buffer[] | undefined;
-  #hasLength: boolean;
-  #isFlushing: boolean;
-  #isOver: boolean;
-
-  constructor(downstream: Downstream) {
-    this.#downstream = downstream;
-    this.#controller = undefined;
-    this.#first = undefined;
-    this.#more = undefined;
-    this.#hasLength = false;
-    this.#isFlushing = false;
-    this.#isOver = false;
+  /** Takes a piece of a body, the request's first and later the answer's. */
+  collect(chunk: Buffer): void {
+    if (this.firstChunk === undefined) this.firstChunk = chunk;
+    else if (this.moreChunks === undefined) this.moreChunks = [this.firstChunk, chunk];
+    else this.moreChunks.push(chunk);
   }
 
-  abort(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#controller?.abort(ABORTED);
-  }
-
-  resume(): void {
-    if (!this.#isOver) this.#controller?.resume();
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#isOver) controller.abort(ABORTED);
-  }
-
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status < 200 || this.#isOver) return;
-    this.#hasLength = headers['content-length'] !== undefined;
-    this.#downstream.begin(status, headers);
-    if (!this.#hasLength) this.#scheduleFlush();
-  }
-
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#first === undefined) this.#first = chunk;
-    else if (this.#more === undefined) this.#more = [this.#first, chunk];
-    else this.#more.push(chunk);
-    // An answer that is over in this very turn goes down whole, with its head: the flush then finds nothing.
-    this.#scheduleFlush();
-  }
-
-  onResponseEnd(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#downstream.end(this.#take());
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#downstream.fail(error.message);
-  }
-
-  #take(): Buffer | undefined {
-    const bytes = this.#more === undefined ? this.#first : Buffer.concat(this.#more);
-    this.#first = undefined;
-    this.#more = undefined;
-    this.#isFlushing = false;
+  take(): Buffer | undefined {
+    const bytes = this.moreChunks === undefined ? this.firstChunk : Buffer.concat(this.moreChunks);
+    this.firstChunk = undefined;
+    this.moreChunks = undefined;
     return bytes;
   }
 
-  #scheduleFlush(): void {
-    if (this.#isFlushing) return;
-    this.#isFlushing = true;
-    queueMicrotask(() => this.#flush());
+  /** Sends the collected request to the next worker; `path` and `headers` as they go upstream. */
+  dispatch(path: string, headers: string[], body: Buffer): void {
+    turn = turn + 1 === pools.length ? 0 : turn + 1;
+    (pools[turn] as Pool).dispatch({ path, method: 'POST', headers, body }, this);
   }
 
-  #flush(): void {
-    if (this.#isOver) return;
-    const bytes = this.#take();
-    if (bytes === undefined) this.#downstream.flushHead();
-    else if (!this.#downstream.write(bytes)) this.#controller?.pause();
+  abort(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.controller?.abort(CLIENT_LEFT);
+  }
+
+  resume(): void {
+    if (!this.isOver) this.controller?.resume();
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    if (this.isOver) controller.abort(CLIENT_LEFT);
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200 || this.isOver) return;
+    const length = headers['content-length'];
+    this.isWhole = length !== undefined && Number(length) <= WHOLE_ANSWER_BYTES;
+    this.begin(status, headers);
+    if (!this.isWhole) this.scheduleFlush();
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.collect(chunk);
+    if (!this.isWhole && !this.isFlushing) this.scheduleFlush();
+  }
+
+  onResponseEnd(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.end(this.take());
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.fail(error.message);
+  }
+
+  scheduleFlush(): void {
+    this.isFlushing = true;
+    queueMicrotask(() => this.flush());
+  }
+
+  flush(): void {
+    this.isFlushing = false;
+    if (this.isOver) return;
+    const bytes = this.take();
+    if (bytes === undefined) this.flushHead();
+    else if (!this.write(bytes)) this.controller?.pause();
   }
 }
 
-class Http1Downstream implements Downstream {
-  readonly #response: ServerResponse;
-  relay: Relay | undefined;
+class Http1Exchange extends Exchange {
+  readonly path: string;
+  readonly headers: string[];
+  readonly response: ServerResponse;
+  /** Announced length of the request body; -1 when it was chunked. */
+  bodyLength: number;
+  received: number;
+  isDispatched: boolean;
 
-  constructor(response: ServerResponse) {
-    this.#response = response;
-    this.relay = undefined;
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    super();
+    this.path = request.url as string;
+    this.response = response;
+    this.headers = [];
+    this.bodyLength = -1;
+    this.received = 0;
+    this.isDispatched = false;
+    this.readHeaders(request.rawHeaders);
+  }
+
+  readHeaders(raw: readonly string[]): void {
+    for (let i = 0; i < raw.length; i += 2) {
+      const name = raw[i] as string;
+      const value = raw[i + 1] as string;
+      // The length decides first, so that hardly any name is lower-cased.
+      switch (name.length) {
+        case 4:
+          if (name.toLowerCase() === 'host') continue;
+          break;
+        case 10:
+          if (name.toLowerCase() === 'connection' || name.toLowerCase() === 'keep-alive') continue;
+          break;
+        case 14:
+          if (name.toLowerCase() === 'content-length') this.bodyLength = Number(value);
+          break;
+        case 17:
+          if (name.toLowerCase() === 'transfer-encoding') continue;
+          break;
+      }
+      this.headers.push(name, value);
+    }
+  }
+
+  onBodyData(chunk: Buffer): void {
+    this.collect(chunk);
+    this.received += chunk.length;
+    if (this.received === this.bodyLength) this.onBodyEnd();
+  }
+
+  onBodyEnd(): void {
+    if (this.isDispatched) return;
+    this.isDispatched = true;
+    const body = this.take();
+    if (body !== undefined && isJsonWithModel(body)) {
+      this.dispatch(this.path, this.headers, body);
+      return;
+    }
+    this.isOver = true;
+    this.response.writeHead(400);
+    this.response.end();
   }
 
   begin(status: number, headers: IncomingHttpHeaders): void {
@@ -135,41 +180,57 @@ class Http1Downstream implements Downstream {
       if (typeof value === 'string') fields.push(name, value);
       else if (value !== undefined) for (const one of value) fields.push(name, one);
     }
-    this.#response.writeHead(status, fields);
+    this.response.writeHead(status, fields);
   }
 
   flushHead(): void {
-    this.#response.flushHeaders();
+    this.response.flushHeaders();
   }
 
   write(bytes: Buffer): boolean {
-    if (this.#response.write(bytes)) return true;
-    this.#response.once('drain', () => this.relay?.resume());
+    if (this.response.write(bytes)) return true;
+    this.response.once('drain', () => this.resume());
     return false;
   }
 
   end(bytes: Buffer | undefined): void {
-    if (bytes === undefined) this.#response.end();
-    else this.#response.end(bytes);
+    if (bytes === undefined) this.response.end();
+    else this.response.end(bytes);
   }
 
   fail(message: string): void {
-    if (this.#response.headersSent) {
-      this.#response.destroy();
+    if (this.response.headersSent) {
+      this.response.destroy();
       return;
     }
-    this.#response.writeHead(502, { 'content-type': 'application/json' });
-    this.#response.end(JSON.stringify({ error: { message } }));
+    this.response.writeHead(502, { 'content-type': 'application/json' });
+    this.response.end(JSON.stringify({ error: { message } }));
   }
 }
 
-class Http2Downstream implements Downstream {
-  readonly #stream: ServerHttp2Stream;
-  relay: Relay | undefined;
+class Http2Exchange extends Exchange {
+  readonly stream: ServerHttp2Stream;
+  readonly fields: IncomingHttpHeaders & { ':path'?: string };
 
-  constructor(stream: ServerHttp2Stream) {
-    this.#stream = stream;
-    this.relay = undefined;
+  constructor(stream: ServerHttp2Stream, fields: IncomingHttpHeaders) {
+    super();
+    this.stream = stream;
+    this.fields = fields;
+  }
+
+  onBodyEnd(): void {
+    const body = this.take();
+    if (body === undefined || !isJsonWithModel(body)) {
+      this.isOver = true;
+      this.stream.respond({ ':status': 400 }, { endStream: true });
+      return;
+    }
+    const headers: string[] = [];
+    for (const name in this.fields) {
+      const value = this.fields[name];
+      if (name.charCodeAt(0) !== 58 && typeof value === 'string') headers.push(name, value);
+    }
+    this.dispatch(this.fields[':path'] as string, headers, body);
   }
 
   begin(status: number, headers: IncomingHttpHeaders): void {
@@ -178,7 +239,7 @@ class Http2Downstream implements Downstream {
       if (name === 'connection' || name === 'keep-alive' || name === 'transfer-encoding') continue;
       fields[name] = headers[name];
     }
-    if (!this.#stream.destroyed) this.#stream.respond(fields);
+    if (!this.stream.destroyed) this.stream.respond(fields);
   }
 
   flushHead(): void {
@@ -186,56 +247,24 @@ class Http2Downstream implements Downstream {
   }
 
   write(bytes: Buffer): boolean {
-    if (this.#stream.write(bytes)) return true;
-    this.#stream.once('drain', () => this.relay?.resume());
+    if (this.stream.write(bytes)) return true;
+    this.stream.once('drain', () => this.resume());
     return false;
   }
 
   end(bytes: Buffer | undefined): void {
-    if (bytes === undefined) this.#stream.end();
-    else this.#stream.end(bytes);
+    if (bytes === undefined) this.stream.end();
+    else this.stream.end(bytes);
   }
 
   fail(message: string): void {
-    if (this.#stream.destroyed) return;
-    if (this.#stream.headersSent) {
-      this.#stream.close(2);
+    if (this.stream.destroyed) return;
+    if (this.stream.headersSent) {
+      this.stream.close(HTTP2_INTERNAL_ERROR);
       return;
     }
-    this.#stream.respond({ ':status': 502, 'content-type': 'application/json' });
-    this.#stream.end(JSON.stringify({ error: { message } }));
-  }
-}
-
-/** Collects a body and calls `onBody` when its announced length is there, or at the end when none was announced. */
-class BodyReader {
-  readonly #length: number;
-  readonly #onBody: (body: Buffer) => void;
-  #chunks: Buffer[];
-  #received: number;
-  #isDone: boolean;
-
-  constructor(contentLength: string | undefined, onBody: (body: Buffer) => void) {
-    this.#length = contentLength === undefined ? -1 : Number(contentLength);
-    this.#onBody = onBody;
-    this.#chunks = [];
-    this.#received = 0;
-    this.#isDone = false;
-  }
-
-  push(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#received += chunk.length;
-    if (this.#received === this.#length) this.end();
-  }
-
-  end(): void {
-    if (this.#isDone) return;
-    this.#isDone = true;
-    const { 0: first } = this.#chunks;
-    this.#onBody(
-      this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks, this.#received),
-    );
+    this.stream.respond({ ':status': 502, 'content-type': 'application/json' });
+    this.stream.end(JSON.stringify({ error: { message } }));
   }
 }
 
@@ -248,54 +277,18 @@ function isJsonWithModel(body: Buffer): boolean {
 }
 
 function onHttp1Request(request: IncomingMessage, response: ServerResponse): void {
-  const reader = new BodyReader(request.headers['content-length'], (body) => forwardHttp1(request, response, body));
-  request.on('data', (chunk: Buffer) => reader.push(chunk));
-  request.on('end', () => reader.end());
+  const exchange = new Http1Exchange(request, response);
+  request.on('data', (chunk: Buffer) => exchange.onBodyData(chunk));
+  if (exchange.bodyLength <= 0) request.on('end', () => exchange.onBodyEnd());
+  response.on('close', () => exchange.abort());
 }
 
-function forwardHttp1(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
-  if (!isJsonWithModel(body)) {
-    response.writeHead(400);
-    response.end();
-    return;
-  }
-  const raw = request.rawHeaders;
-  const headers: string[] = [];
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] as string;
-    const { length } = name;
-    if (length === 4 && name.toLowerCase() === 'host') continue;
-    if (length === 10 && (name.toLowerCase() === 'connection' || name.toLowerCase() === 'keep-alive')) continue;
-    if (length === 17 && name.toLowerCase() === 'transfer-encoding') continue;
-    headers.push(name, raw[i + 1] as string);
-  }
-  const downstream = new Http1Downstream(response);
-  const relay = new Relay(downstream);
-  downstream.relay = relay;
-  response.on('close', () => relay.abort());
-  nextPool().dispatch({ path: request.url as string, method: 'POST', headers, body }, relay);
-}
-
-function onHttp2Stream(stream: ServerHttp2Stream, fields: IncomingHttpHeaders & { ':path'?: string }): void {
+function onHttp2Stream(stream: ServerHttp2Stream, fields: IncomingHttpHeaders): void {
+  const exchange = new Http2Exchange(stream, fields);
+  stream.on('data', (chunk: Buffer) => exchange.collect(chunk));
+  stream.on('end', () => exchange.onBodyEnd());
   stream.on('error', () => stream.destroy());
-  const reader = new BodyReader(fields['content-length'], (body) => {
-    if (!isJsonWithModel(body)) {
-      stream.respond({ ':status': 400 }, { endStream: true });
-      return;
-    }
-    const headers: string[] = [];
-    for (const name in fields) {
-      const value = fields[name];
-      if (name.charCodeAt(0) !== 58 && typeof value === 'string') headers.push(name, value);
-    }
-    const downstream = new Http2Downstream(stream);
-    const relay = new Relay(downstream);
-    downstream.relay = relay;
-    stream.on('close', () => relay.abort());
-    nextPool().dispatch({ path: fields[':path'] as string, method: 'POST', headers, body }, relay);
-  });
-  stream.on('data', (chunk: Buffer) => reader.push(chunk));
-  stream.on('end', () => reader.end());
+  stream.on('close', () => exchange.abort());
 }
 
 const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0 }, onHttp1Request);

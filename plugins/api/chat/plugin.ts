@@ -1,0 +1,15 @@
+import { declareApi } from '../declare-api.js';
+import { createChatRenderer } from './renderer.js';
+
+/** OpenAI chat completions. */
+export default declareApi({
+  type: 'chat',
+  paths: ['/v1/chat/completions'],
+  requestFormat: 'json',
+  streams: true,
+  terminator: 'done',
+  errorDialect: 'openai',
+  requestIdPrefix: 'chatcmpl-',
+  requiresModel: true,
+  createRenderer: createChatRenderer,
+});

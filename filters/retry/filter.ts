@@ -38,9 +38,6 @@ export class RetryFilter implements StreamFilter, AttemptOwner {
   #firstAttempt = 0;
   #opened = 0;
   #waits = 0;
-  #opening = false;
-  /** An attempt failed while it was being opened, and another one is due at once. */
-  #openAgain = false;
   /** The last answer of a worker that was worth a retry. */
   #setAside: AttemptAnswer | undefined = undefined;
   #lastError: GatewayError | undefined = undefined;
@@ -69,23 +66,19 @@ export class RetryFilter implements StreamFilter, AttemptOwner {
     this.#open();
   }
 
+  /** An answer may come before `openInner` returns, and open the next attempt inside it. */
   #open(): void {
     const headers = this.#headers as RequestHeaders;
     const request = this.#request;
-    do {
-      this.#openAgain = false;
-      this.#opened += 1;
-      // The last attempt may have the originals.
-      const last = this.#opened === this.#shared.attempts;
-      const answer = new AttemptAnswer(this, this.#callbacks);
-      this.#opening = true;
-      const inner = this.#callbacks.openInner(
-        { headers: last ? headers : headers.clone(), inference: last ? request : request?.fork() },
-        answer,
-      );
-      this.#opening = false;
-      answer.onOpened(inner);
-    } while (this.#openAgain);
+    this.#opened += 1;
+    // The last attempt may have the originals.
+    const last = this.#opened === this.#shared.attempts;
+    const answer = new AttemptAnswer(this, this.#callbacks);
+    const inner = this.#callbacks.openInner(
+      { headers: last ? headers : headers.clone(), inference: last ? request : request?.fork() },
+      answer,
+    );
+    answer.onOpened(inner);
   }
 
   // ── how an attempt went ───────────────────────────────────────────────────────────────────────────────────────
@@ -179,21 +172,19 @@ export class RetryFilter implements StreamFilter, AttemptOwner {
 
   #openAfter(delayMs: number): void {
     this.#count(this.#shared.stats.retries);
-    if (delayMs > 0) {
-      this.#waits += 1;
-      this.#shared.stats.observeBackoff(this.#opened, delayMs);
-      const { scope } = this.#callbacks;
-      const wait = new Wait();
-      wait.timer = this.#shared.clock.setTimer(delayMs, () => {
-        scope.disown(wait);
-        this.#open();
-      });
-      scope.own(wait);
-    } else if (this.#opening) {
-      this.#openAgain = true;
-    } else {
+    if (delayMs === 0) {
       this.#open();
+      return;
     }
+    this.#waits += 1;
+    this.#shared.stats.observeBackoff(this.#opened, delayMs);
+    const { scope } = this.#callbacks;
+    const wait = new Wait();
+    wait.timer = this.#shared.clock.setTimer(delayMs, () => {
+      scope.disown(wait);
+      this.#open();
+    });
+    scope.own(wait);
   }
 
   /** Labels: the worker that failed last, and the endpoint. */

@@ -17,7 +17,7 @@ import type { PoolSettings } from './worker-spec.js';
 
 /** How workers are spoken to over TLS. */
 export interface UpstreamTlsOptions {
-  /** PEM certificates of authorities that are trusted besides, not instead of, none: absent means Node's own list. */
+  /** PEM certificates of the authorities to trust, instead of Node's own list. */
   readonly ca?: string | readonly string[];
   /** PEM client certificate and key, for workers that want one. */
   readonly cert?: string;
@@ -28,8 +28,8 @@ export interface UpstreamTlsOptions {
   readonly allowH2?: boolean;
 }
 
-/** Longest that a connection may take to come about, ms; the limit of each request is ours and shorter. */
-const MAX_CONNECT_MS = 60_000;
+/** When undici gives up a connection that nobody waits for any more, ms; the limit of each request is our own. */
+const MAX_CONNECT_MS = 30_000;
 const EMPTY = Buffer.alloc(0);
 
 /** Fields that undici writes itself, or that concern one connection. */
@@ -218,7 +218,7 @@ function toGatewayError(error: Error, phase: Phase): GatewayError {
   if (code === 'UND_ERR_HEADERS_TIMEOUT') return firstByteTimeoutError();
   if (code === 'UND_ERR_BODY_TIMEOUT') return idleTimeoutError();
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return protocolError('http1_head_too_large', error);
-  if (code.startsWith('HPE_')) return protocolError(code.toLowerCase(), error);
+  if (error.name === 'HTTPParserError') return protocolError('http1_unparsable', error);
   const isClose = code === 'UND_ERR_SOCKET' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
   return resetError(phase === Phase.Body ? 'mid_body' : 'before_head', isClose ? undefined : error);
 }

@@ -29,6 +29,11 @@ const UNCLEAN = /[^\t\r\n\x20-\x7e\x80-\xff]/;
 const METHODS = new Set(['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE']);
 const MAX_LENGTH_DIGITS = 15;
 
+/** The methods that we take; any other is answered 501. CONNECT would make a tunnel of us. */
+export function isSupportedMethod(method: string): boolean {
+  return METHODS.has(method);
+}
+
 /**
  * Strict incremental parser of heads (RFC 9112): feed it bytes in any cut until `complete`, read the fields, `reset()`,
  * go on. The result, and the error, do not depend on the cut. Holds no socket and no timer; one instance serves a

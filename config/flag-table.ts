@@ -159,7 +159,7 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
     REQUESTS,
     '--cors-allowed-origins',
     'ORIGIN',
-    ['cors', 'origins'],
+    ['cors', 'allow_origins'],
     'Origins of browsers; * is any. Default none.',
   ),
   built(RESILIENCE, '--retry-max-retries', 'COUNT', [...RETRY, 'attempts'], asCount, 'Attempts in total. Default 5.'),

@@ -1,28 +1,29 @@
-import { createHash } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 
 /** What is shown instead of a secret. */
 export const REDACTED = '***';
 
+/** New in each process, so that fingerprints say nothing outside it. */
+const FINGERPRINT_KEY = randomBytes(32);
+
 /**
  * A value that must not be seen: every implicit way to text (templates, JSON, logs, the debugger's printer) gives
- * `***`. Compare two with {@link Secret.digest}.
+ * `***`. Two with the same value are deeply equal, two with different ones are not, so a reload sees a rotated key.
  */
 export class Secret {
+  /** Equal for equal values within one process. Public, so that deep comparison sees it; not for display. */
+  readonly fingerprint: string;
   readonly #value: string;
 
   constructor(value: string) {
     this.#value = value;
+    this.fingerprint = createHmac('sha256', FINGERPRINT_KEY).update(value).digest('hex');
   }
 
   /** The value itself. Call it where it goes on the wire, nowhere else. */
   reveal(): string {
     return this.#value;
-  }
-
-  /** SHA-256 in hex: equal secrets have equal digests, so a reload can see that one changed. Not for display. */
-  digest(): string {
-    return createHash('sha256').update(this.#value).digest('hex');
   }
 
   toString(): string {

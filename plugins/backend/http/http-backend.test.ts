@@ -51,7 +51,7 @@ function sendAndRecord(call: BackendCall, client = new RecordingClient()): Upstr
   return client.request as UpstreamRequest;
 }
 
-test('sends the same bytes with their media type and length', () => {
+test('sends the same bytes with their media type', () => {
   const bytes = Buffer.from('{"model":"é"}');
   const request = { api: 'chat', contentType: 'application/json; charset=utf-8', bytes: () => bytes };
   const sent = sendAndRecord(createCall('http://10.0.0.1:8000', '/v1/chat/completions?x=1', request));
@@ -61,17 +61,10 @@ test('sends the same bytes with their media type and length', () => {
   assert.equal(sent.headers.method, 'POST');
   assert.equal(sent.headers.path, '/v1/chat/completions?x=1');
   assert.equal(sent.headers.authority, '');
-  assert.deepEqual(sent.headers.flat, [
-    'authorization',
-    'Bearer k',
-    'content-type',
-    'application/json; charset=utf-8',
-    'content-length',
-    '14',
-  ]);
+  assert.deepEqual(sent.headers.flat, ['authorization', 'Bearer k', 'content-type', 'application/json; charset=utf-8']);
 });
 
-test('a call without a body has no length and no media type', () => {
+test('a call without a body has no media type', () => {
   const sent = sendAndRecord(createCall('http://10.0.0.1:8000', '/get_server_info'));
   assert.equal(sent.body, undefined);
   assert.deepEqual(sent.headers.flat, ['authorization', 'Bearer k']);

@@ -66,7 +66,6 @@ export class HttpBackend implements Backend {
       if (this.#missingApis.has(request.api)) throw createMissingApiError();
       body = request.bytes();
       headers.set('content-type', request.contentType);
-      headers.set('content-length', String(body.length));
     }
     return this.#client.send({ url: origin, headers, body, timeouts: call.timeouts }, sink);
   }

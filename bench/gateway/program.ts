@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -21,15 +21,23 @@ export function repositoryPath(...parts: readonly string[]): string {
  */
 export function compilePrograms(): (name: string) => string {
   mkdirSync(OUTPUT_DIRECTORY, { recursive: true });
-  writeFileSync(join(OUTPUT_DIRECTORY, 'package.json'), '{"type":"module"}\n');
+  writeIfChanged(join(OUTPUT_DIRECTORY, 'package.json'), '{"type":"module"}\n');
   for (const file of readdirSync(SOURCE_DIRECTORY)) {
     if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
     const { outputText } = ts.transpileModule(readFileSync(join(SOURCE_DIRECTORY, file), 'utf8'), {
       compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true },
     });
-    writeFileSync(join(OUTPUT_DIRECTORY, file.replace(/\.ts$/, '.js')), outputText);
+    writeIfChanged(join(OUTPUT_DIRECTORY, file.replace(/\.ts$/, '.js')), outputText);
   }
   return (name) => join(OUTPUT_DIRECTORY, `${name}.js`);
+}
+
+/** Two runs at a time share the directory: a file that is up to date is left alone, another one replaced in one step. */
+function writeIfChanged(path: string, text: string): void {
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, text);
+  renameSync(temporary, path);
 }
 
 /** A program of the bench that answers each message with one message, one at a time. */

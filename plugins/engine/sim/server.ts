@@ -136,8 +136,8 @@ export class SimServer implements RunningSim, ExchangeOwner {
     try {
       endpoint.handle(this.engine, exchange);
     } catch (error) {
-      if (!(error instanceof RequestRejected)) throw error;
-      this.#reject(exchange, endpoint, error);
+      if (error instanceof RequestRejected) this.#reject(exchange, endpoint, error);
+      else this.#failInternally(exchange, endpoint, error);
     }
   }
 
@@ -218,6 +218,12 @@ export class SimServer implements RunningSim, ExchangeOwner {
   #reject(exchange: SimExchange, endpoint: Endpoint, rejected: RequestRejected): void {
     exchange.fault = undefined;
     exchange.sendJson(rejected.status, errorBody(this.engine.config.runtime, endpoint.errors, rejected));
+  }
+
+  /** A bug of the simulator: this request fails, the engine lives. */
+  #failInternally(exchange: SimExchange, endpoint: Endpoint, error: unknown): void {
+    this.#services.logger.error({ err: error, engine: this.name, path: exchange.path }, 'simulated engine failed');
+    this.#reject(exchange, endpoint, new RequestRejected(500, 'Internal server error'));
   }
 
   #isAuthorized(headers: RequestHeaders): boolean {

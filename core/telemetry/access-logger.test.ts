@@ -52,9 +52,9 @@ describe('AccessLogger', () => {
       time: '2026-01-15T10:30:45.007Z',
       msg: 'request',
       request_id: 'chatcmpl-1',
+      client: '10.1.2.3',
       listener: 'main',
       protocol: 'HTTP/1.1',
-      client: '10.1.2.3',
       method: 'POST',
       path: '/v1/chat/completions',
       endpoint: '/v1/chat/completions',
@@ -86,7 +86,7 @@ describe('AccessLogger', () => {
   it('writes the same as text', () => {
     assert.equal(
       write(finished(), 'text')[0],
-      '2026-01-15T10:30:45.007Z INFO  request request_id=chatcmpl-1 listener=main protocol=HTTP/1.1 client=10.1.2.3 ' +
+      '2026-01-15T10:30:45.007Z INFO  request request_id=chatcmpl-1 client=10.1.2.3 listener=main protocol=HTTP/1.1 ' +
         'method=POST path=/v1/chat/completions endpoint=/v1/chat/completions status=200 details=complete complete=true ' +
         'tenant=team-red api=chat stream=true model_requested=llama model=llama-3.1-8b cluster=llama worker=w2 ' +
         'attempts=w1:upstream_reset,w2:200 bytes_in=512 bytes_out=4096 duration_ms=1000.5 ttfb_ms=100.13 ' +
@@ -102,6 +102,31 @@ describe('AccessLogger', () => {
     assert.deepEqual(Object.keys(JSON.parse(line)).slice(-4), ['complete', 'bytes_in', 'bytes_out', 'duration_ms']);
     assert.doesNotMatch(line, /MARKED/);
     assert.doesNotMatch(write(finished())[0] as string, /MARKED/);
+  });
+
+  it('does not mix up what consecutive requests asked for', () => {
+    const lines: string[] = [];
+    const sink = { write: () => assert.fail('not ASCII'), writeAscii: (line: string) => void lines.push(line) };
+    const logger = new AccessLogger(sink, 'json', clock, () => true);
+    const sent = [
+      ['HTTP/1.1', 'POST', '/a?x=1', '/a'],
+      ['HTTP/1.1', 'POST', '/a?x=1', '/a'],
+      ['HTTP/2', 'POST', '/a?x=1', '/a'],
+      ['HTTP/2', 'GET', '/a?x=1', '/a'],
+      ['HTTP/2', 'GET', '/b', '/a'],
+      ['HTTP/2', 'GET', '/b', '/*'],
+      ['HTTP/1.1', 'POST', '/a', '/a'],
+    ] as const;
+    for (const [protocol, method, path, endpoint] of sent) {
+      const info = new StreamInfo(protocol, '::1', 'main', method, path, 1);
+      info.endpoint = endpoint;
+      logger.write(info);
+    }
+    const seen = lines.map((line) => JSON.parse(line));
+    assert.deepEqual(
+      seen.map(({ protocol, method, path, endpoint }) => [protocol, method, path, endpoint]),
+      sent.map(([protocol, method, path, endpoint]) => [protocol, method, path.split('?')[0], endpoint]),
+    );
   });
 
   it('calls an answer with 5xx an error, and is quiet when the log is', () => {

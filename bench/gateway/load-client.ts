@@ -91,6 +91,6 @@ function runHttp2Job(job: LoadJob): Promise<LoadResult> {
 
 process.on('message', (job: LoadJob) => {
   const run = job.protocol === 'h2' ? runHttp2Job(job) : runHttp1Job(job);
-  run.then((result) => process.send?.(result));
+  void run.then((result) => process.send?.(result));
 });
 process.on('disconnect', () => process.exit(0));

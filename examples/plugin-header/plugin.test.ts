@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { type FilterDefinition, FilterHeadersStatus, GatewayError, ResponseHeaders } from '../../core/api/index.js';
+import {
+  type FilterDefinition,
+  FilterHeadersStatus,
+  GatewayError,
+  type InjectionToken,
+  ResponseHeaders,
+  type StatsScope,
+} from '../../core/api/index.js';
 import { StatsStore } from '../../core/telemetry/stats-store.js';
 import { chatRequestHeaders, createFilterHarness } from '../../core/testing/index.js';
 
@@ -30,11 +37,13 @@ function install(): string {
   return pathToFileURL(join(target, 'index.js')).href;
 }
 
-const { default: plugin } = (await import(install())) as { default: FilterDefinition };
+const { default: plugin } = (await import(install())) as {
+  default: FilterDefinition<unknown, readonly [InjectionToken<StatsScope>]>;
+};
 
 /** Runs one answer through the filter. */
 async function answer(stats: StatsStore, config: unknown, contentType: string, body: string) {
-  const factory = await plugin.create(plugin.configSchema.parse(config), { onDispose() {} }, ...([stats] as never));
+  const factory = await plugin.create(plugin.configSchema.parse(config), { onDispose() {} }, stats);
   assert.ok(factory !== undefined);
   const harness = createFilterHarness([{ name: 'response_header', factory }]);
   harness.sendHeaders(chatRequestHeaders(), true);
@@ -66,7 +75,7 @@ test('leaves other answers as they are, and marks errors of the gateway too', as
   assert.equal(harness.response.body, '{"a":1}');
   assert.equal(eventsOf(stats), 0);
 
-  const factory = await plugin.create(plugin.configSchema.parse(CONFIG), { onDispose() {} }, ...([stats] as never));
+  const factory = await plugin.create(plugin.configSchema.parse(CONFIG), { onDispose() {} }, stats);
   const refused = createFilterHarness([{ name: 'response_header', factory: factory as NonNullable<typeof factory> }], {
     terminal: (callbacks) => ({
       decodeHeaders: () => {

@@ -1,4 +1,4 @@
-import { CounterSeries, type GaugeSeries, HistogramSeries } from './series.js';
+import { type CounterSeries, type GaugeSeries, HistogramSeries } from './series.js';
 import type { MetricFamily, StatsStore } from './stats-store.js';
 
 /** `Content-Type` of {@link renderPrometheus}. */
@@ -22,7 +22,7 @@ function renderFamily(family: MetricFamily<CounterSeries | GaugeSeries | Histogr
 
 /** A source that throws reads as NaN, so that one bad gauge does not cost the whole scrape. */
 function currentValue(series: CounterSeries | GaugeSeries): number {
-  if (series instanceof CounterSeries || series.read === undefined) return series.value;
+  if (series.read === undefined) return series.value;
   try {
     return series.read();
   } catch {

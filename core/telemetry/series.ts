@@ -1,10 +1,11 @@
 import type { Counter, Gauge, Histogram } from '../api/stats.js';
 
-/** A counter series. `value` is read by the exposition. */
+/** A counter series; `value` is read by the exposition, unless `read` gives it. */
 export class CounterSeries implements Counter {
   /** Rendered label pairs, without braces: `method="GET",path="/x"`; empty for a family without labels. */
   readonly labelText: string;
   value = 0;
+  read: (() => number) | undefined = undefined;
 
   constructor(labelText: string) {
     this.labelText = labelText;

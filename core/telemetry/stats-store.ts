@@ -141,6 +141,11 @@ export class StatsStore implements StatsScope {
     };
   }
 
+  /** A counter without labels that something else counts; it is asked at every scrape. */
+  counterCallback(spec: MetricSpec, read: () => number): void {
+    this.#declare('counter', spec, [], (labelText) => new CounterSeries(labelText)).with().read = read;
+  }
+
   /** Forgets, in every metric, the series in which `label` is `value`: a removed worker. */
   removeLabelled(label: string, value: string): void {
     for (const family of this.#families.values()) family.removeLabelled(label, value);

@@ -190,6 +190,8 @@ test('past the limit exchanges wait in order, give up when aborted or late, and 
     }),
   );
   const events = (index: number): string[] => sent[index]?.handler.events ?? [];
+  assert.deepEqual(events(5), [], 'not before send returned');
+  await sent[5]?.handler.ended;
   assert.deepEqual(events(5), ['error overloaded pool_queue_full']);
   assert.deepEqual(client.counts(worker.url), { open: 1, idle: 0, waiting: 4 });
   sent[1]?.exchange.abort();

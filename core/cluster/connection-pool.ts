@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../api/clock.js';
+import type { GatewayError } from '../api/errors.js';
 import type { Counter, Gauge } from '../api/stats.js';
 import { type ConnectionOwner, type ConnectionTarget, Http1Connection } from './http1-connection.js';
 import type { ExchangeCarrier, Http1Exchange } from './http1-exchange.js';
@@ -61,17 +62,17 @@ export class ConnectionPool implements ConnectionOwner {
     this.#settings = settings;
   }
 
-  /** Sends the exchange or lets it wait. It may fail before this returns. */
+  /** Sends the exchange or lets it wait. No callback runs before this returns. */
   dispatch(exchange: Http1Exchange): void {
     if (this.#closed) {
-      exchange.fail(poolClosedError());
+      refuse(exchange, poolClosedError());
       return;
     }
     const connection = this.#takeIdle();
     if (connection !== undefined) connection.start(exchange);
     else if (this.#open < this.#settings.maxConnections) this.#startNew(exchange);
     else if (this.#queue.size < this.#settings.maxWaiting) this.#queue.add(exchange);
-    else exchange.fail(poolExhaustedError('pool_queue_full'));
+    else refuse(exchange, poolExhaustedError('pool_queue_full'));
   }
 
   /** Closes unused connections now, fails what waits, lets exchanges under way end. */
@@ -226,4 +227,9 @@ class WaitingQueue implements ExchangeCarrier {
   pauseReading(): void {}
 
   resumeReading(): void {}
+}
+
+/** Fails it once whoever is sending it has got it. */
+function refuse(exchange: Http1Exchange, error: GatewayError): void {
+  queueMicrotask(() => exchange.fail(error));
 }

@@ -66,6 +66,7 @@ export class HttpUpstreamClient implements UpstreamClient, OriginPools {
     for (const transport of transports) transport.close();
   }
 
+  /** No callback runs before it has returned. Throws BugError for headers that must not be written. */
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
     const transport = this.#transports.get(request.url) ?? this.#add(request.url, DEFAULT_POOL, undefined);
     return transport.send(request, handler);

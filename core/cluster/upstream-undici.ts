@@ -10,6 +10,8 @@ import {
   errorCode,
   firstByteTimeoutError,
   idleTimeoutError,
+  poolClosedError,
+  poolExhaustedError,
   protocolError,
   resetError,
 } from './upstream-errors.js';
@@ -63,6 +65,10 @@ export class UndiciTransport implements OriginTransport {
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
     const exchange = new UndiciExchange(request, handler, this.#clock);
+    if (this.#pool.stats.queued >= this.#settings.maxWaiting) {
+      exchange.refuse(poolExhaustedError('pool_queue_full'));
+      return exchange;
+    }
     const { headers, body, timeouts } = request;
     this.#pool.dispatch(
       {
@@ -75,6 +81,7 @@ export class UndiciTransport implements OriginTransport {
       },
       exchange,
     );
+    exchange.dispatched = true;
     return exchange;
   }
 
@@ -123,6 +130,8 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 
 /** One request through undici: the handle for above and the handler for below. */
 class UndiciExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
+  /** Undici has taken it; until then errors are held back, since no callback runs before `send` returns. */
+  dispatched = false;
   readonly #request: UpstreamRequest;
   readonly #handler: UpstreamHandler;
   #phase: Phase = Phase.Queued;
@@ -186,13 +195,23 @@ class UndiciExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    const phase = this.#phase;
-    if (this.#finish()) this.#handler.onError(toGatewayError(error, phase));
+    const failure = toGatewayError(error, this.#phase);
+    if (this.dispatched) this.#fail(failure);
+    else this.refuse(failure);
+  }
+
+  /** Fails once `send` has returned. */
+  refuse(error: GatewayError): void {
+    queueMicrotask(() => this.#fail(error));
   }
 
   #connectTimedOut(): void {
     // It stays in undici's queue and is dropped when its turn comes.
-    if (this.#finish()) this.#handler.onError(connectTimeoutError());
+    this.#fail(connectTimeoutError());
+  }
+
+  #fail(error: GatewayError): void {
+    if (this.#finish()) this.#handler.onError(error);
   }
 
   #finish(): boolean {
@@ -210,9 +229,8 @@ class UndiciExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
 
 function toGatewayError(error: Error, phase: Phase): GatewayError {
   const code = errorCode(error);
-  if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED') {
-    return GatewayError.from(error);
-  }
+  if (code === 'UND_ERR_INVALID_ARG') return GatewayError.from(error);
+  if (code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED') return poolClosedError();
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return connectTimeoutError();
   if (phase === Phase.Queued) return connectFailedError(error);
   if (code === 'UND_ERR_HEADERS_TIMEOUT') return firstByteTimeoutError();

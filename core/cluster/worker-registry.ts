@@ -159,9 +159,9 @@ export class WorkerRegistry implements WorkerObserver, ModelsVersion {
       return known;
     }
     const worker = new ManagedWorker(spec, this, this.#stats?.loadGauge(spec));
+    this.#pools.configure(spec.url, worker.id, spec.pool);
     const entry: Entry = { worker, specs: new Map() };
     this.#entries.set(key, entry);
-    this.#pools.configure(spec.url, worker.id, spec.pool);
     this.#emit(worker, 'added', worker.health);
     this.#checker.start(worker);
     return entry;

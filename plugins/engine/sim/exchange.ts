@@ -191,8 +191,11 @@ export class SimExchange implements ServerStreamHandler {
   breakConnection(bytes: Buffer | undefined, how: 'end' | 'reset'): void {
     if (this.#ended) return;
     this.flush();
-    if (this.#stream.breakConnection === undefined) this.#stream.reset();
-    else this.#stream.breakConnection(bytes, how);
+    if (this.#stream.breakConnection === undefined) {
+      // HTTP/2, where there is nothing below the frames; in HTTP/1 at least the chunk framing can be broken.
+      if (bytes !== undefined) this.#stream.encodeData(bytes, false, bytes);
+      this.#stream.reset();
+    } else this.#stream.breakConnection(bytes, how);
     this.#end('faulted');
   }
 

@@ -1,0 +1,196 @@
+import {
+  type BodyData,
+  type ClientApi,
+  type Delta,
+  FilterDataStatus,
+  FilterHeadersStatus,
+  FilterTrailersStatus,
+  GatewayError,
+  type InferenceRequest,
+  type RequestHeaders,
+  type ResponseHeaders,
+  type StreamFilter,
+  type StreamFilterCallbacks,
+} from '../../core/api/index.js';
+import { readInferenceRequest } from '../../core/inference/inference-request.js';
+import { BodyCollector } from './body-collector.js';
+import { ByteResponse } from './byte-response.js';
+import type { InferenceFilterConfig } from './config.js';
+import { DeltaResponse, notRenderable, truncated } from './delta-response.js';
+import { checkRequestHead } from './request-head.js';
+
+/**
+ * Turns the body into an InferenceRequest on the way down. On the way up it renders deltas in the client's dialect, and
+ * where a worker's bytes pass untouched, sees to it that a stream that was cut does not look complete.
+ */
+export class InferenceFilter implements StreamFilter {
+  readonly #shared: InferenceFilterConfig;
+  readonly #api: ClientApi;
+  readonly #callbacks: StreamFilterCallbacks;
+  #body: BodyCollector | undefined = undefined;
+  #headers: RequestHeaders | undefined = undefined;
+  #request: InferenceRequest | undefined = undefined;
+  #responseHeaders: ResponseHeaders | undefined = undefined;
+  #deltas: DeltaResponse | undefined = undefined;
+  #bytes: ByteResponse | undefined = undefined;
+
+  constructor(shared: InferenceFilterConfig, api: ClientApi, callbacks: StreamFilterCallbacks) {
+    this.#shared = shared;
+    this.#api = api;
+    this.#callbacks = callbacks;
+  }
+
+  decodeHeaders(headers: RequestHeaders, endStream: boolean): FilterHeadersStatus {
+    this.#headers = headers;
+    const declared = Number(headers.get('content-length') ?? 0);
+    const error =
+      checkRequestHead(headers, this.#api) ?? (declared > this.#shared.maxBodyBytes ? this.#tooLarge() : undefined);
+    if (error !== undefined) {
+      this.#callbacks.sendLocalReply(error);
+      return FilterHeadersStatus.StopIteration;
+    }
+    this.#body = new BodyCollector(declared);
+    if (endStream) this.#readRequest();
+    return FilterHeadersStatus.StopIteration;
+  }
+
+  decodeData(data: BodyData, endStream: boolean): FilterDataStatus {
+    const body = this.#body;
+    if (body === undefined) return FilterDataStatus.StopIterationNoBuffer;
+    if (body.length + data.bytes.length > this.#shared.maxBodyBytes) {
+      this.#body = undefined;
+      this.#callbacks.sendLocalReply(this.#tooLarge());
+      return FilterDataStatus.StopIterationNoBuffer;
+    }
+    body.add(data.bytes);
+    if (endStream) this.#readRequest();
+    return FilterDataStatus.StopIterationNoBuffer;
+  }
+
+  decodeTrailers(): FilterTrailersStatus {
+    this.#readRequest();
+    return FilterTrailersStatus.StopIteration;
+  }
+
+  encodeHeaders(headers: ResponseHeaders, endStream: boolean): FilterHeadersStatus {
+    if (headers.kind === 'deltas') return this.#beginDeltas(headers, endStream);
+    if (headers.status !== 200 || this.#request === undefined || headers.has('content-encoding')) {
+      return FilterHeadersStatus.Continue;
+    }
+    const type = headers.get('content-type');
+    if (type?.startsWith('text/event-stream') === true) {
+      if (!this.#request.stream) return FilterHeadersStatus.Continue;
+      this.#bytes = new ByteResponse(this.#api, true);
+      if (endStream && !this.#bytes.finish()) {
+        this.#callbacks.sendLocalReply(truncated());
+        return FilterHeadersStatus.StopIteration;
+      }
+    } else if (type?.startsWith('application/json') === true && !endStream) {
+      this.#bytes = new ByteResponse(this.#api, false);
+    }
+    return FilterHeadersStatus.Continue;
+  }
+
+  encodeData(data: BodyData, endStream: boolean): FilterDataStatus {
+    const response = this.#bytes;
+    if (response === undefined) return FilterDataStatus.Continue;
+    response.push(data.bytes, endStream);
+    if (!endStream || this.#finishBytes(response)) return FilterDataStatus.Continue;
+    // What did come is the client's; then it is told that the rest is missing.
+    if (data.bytes.length > 0) this.#callbacks.injectEncodedData(data.bytes, false);
+    this.#callbacks.sendLocalReply(truncated());
+    return FilterDataStatus.StopIterationNoBuffer;
+  }
+
+  encodeTrailers(): FilterTrailersStatus {
+    if (this.#bytes === undefined || this.#finishBytes(this.#bytes)) return FilterTrailersStatus.Continue;
+    this.#callbacks.sendLocalReply(truncated());
+    return FilterTrailersStatus.StopIteration;
+  }
+
+  encodeDelta(delta: Delta, endStream: boolean): FilterDataStatus {
+    const response = this.#deltas;
+    if (response === undefined) return FilterDataStatus.StopIterationNoBuffer;
+    const bytes = response.add(delta);
+    if (!endStream) {
+      if (bytes !== undefined) this.#callbacks.injectEncodedData(bytes, false);
+    } else if (response.complete) {
+      this.#endDeltas(response, bytes);
+    } else {
+      if (bytes !== undefined) this.#callbacks.injectEncodedData(bytes, false);
+      this.#callbacks.sendLocalReply(truncated());
+    }
+    return FilterDataStatus.StopIterationNoBuffer;
+  }
+
+  onDestroy(): void {
+    this.#body = undefined;
+    this.#bytes = undefined;
+  }
+
+  #readRequest(): void {
+    const body = this.#body;
+    const headers = this.#headers;
+    if (body === undefined || headers === undefined) return;
+    this.#body = undefined;
+    const contentType = headers.get('content-type') ?? 'application/json';
+    const request = readInferenceRequest(this.#api, contentType, body.take(), this.#shared.scanner);
+    if (request instanceof GatewayError) {
+      this.#callbacks.sendLocalReply(request);
+      return;
+    }
+    headers.delete('content-length');
+    headers.delete('transfer-encoding');
+    this.#request = request;
+    this.#callbacks.streamInfo.inference = request;
+    this.#callbacks.continueWithRequest(request);
+  }
+
+  #tooLarge(): GatewayError {
+    return new GatewayError(
+      'request_body_too_large',
+      `The request body is larger than the limit of ${this.#shared.maxBodyBytes} bytes`,
+    );
+  }
+
+  /** The head waits for the first bytes: until then an error can still have its own status. */
+  #beginDeltas(headers: ResponseHeaders, endStream: boolean): FilterHeadersStatus {
+    const request = this.#request;
+    if (request === undefined || this.#api.createRenderer === undefined || endStream) {
+      this.#callbacks.sendLocalReply(endStream ? truncated() : notRenderable(this.#api));
+      return FilterHeadersStatus.StopIteration;
+    }
+    const { requestId } = this.#callbacks.streamInfo;
+    const prefix = this.#api.requestIdPrefix;
+    const renderer = this.#api.createRenderer(request, {
+      responseId: requestId.startsWith(prefix) ? requestId : prefix + requestId,
+      createdS: Math.floor(this.#shared.clock.nowMs() / 1000),
+      model: request.requestedModel ?? request.model ?? '',
+    });
+    this.#deltas = new DeltaResponse(renderer);
+    const rendered = renderer.headers();
+    headers.status = rendered.status;
+    headers.kind = 'bytes';
+    rendered.forEach((name, value) => {
+      headers.set(name, value);
+    });
+    headers.delete('content-length');
+    this.#responseHeaders = headers;
+    return FilterHeadersStatus.StopIteration;
+  }
+
+  #endDeltas(response: DeltaResponse, bytes: Buffer | undefined): void {
+    const end = response.renderer.end();
+    this.#callbacks.streamInfo.usage = response.usage;
+    if (this.#request?.stream !== true) this.#responseHeaders?.set('content-length', String(end.length));
+    this.#callbacks.injectEncodedData(bytes === undefined ? end : Buffer.concat([bytes, end]), true);
+  }
+
+  /** At the end of a body of bytes; false when it is not complete. */
+  #finishBytes(response: ByteResponse): boolean {
+    this.#bytes = undefined;
+    const complete = response.finish();
+    if (response.usage !== undefined) this.#callbacks.streamInfo.usage = response.usage;
+    return complete;
+  }
+}

@@ -47,6 +47,13 @@ describe('createLog', () => {
     assert.deepEqual({ part, n, msg }, { part: 'cluster', n: 1, msg: 'loud' });
   });
 
+  it('writes nothing when silent', () => {
+    const { log, lines } = record('json', 'silent');
+    log.logger.error({}, 'x');
+    assert.equal(log.logger.isLevelEnabled('error'), false);
+    assert.equal(lines.length, 0);
+  });
+
   it('prints no secret by name, in text, in URLs, in headers or in errors', () => {
     for (const format of ['json', 'text'] as const) {
       const { log, lines } = record(format);

@@ -6,7 +6,8 @@ import { redactFields, redactText } from './redact.js';
 import { formatTextLine } from './text-format.js';
 import { formatTimestamp } from './timestamp.js';
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
+/** From the most to the least talkative. `silent` writes nothing at all, access lines included. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 export type LogFormat = 'json' | 'text';
 
@@ -104,7 +105,7 @@ class RedactingLogger implements Logger {
     return new RedactingLogger(this.#root, { ...this.#bindings, ...redactFields(fields) });
   }
 
-  #write(level: LogLevel, fields: object, message: string | undefined): void {
+  #write(level: Exclude<LogLevel, 'silent'>, fields: object, message: string | undefined): void {
     if (!this.#root.isLevelEnabled(level)) return;
     this.#root[level]({ ...this.#bindings, ...redactFields(fields) }, message && redactText(message));
   }

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FILTER_PRESETS } from './filters.js';
+import { errorsOf, loadText } from './testing/load-text.js';
+
+async function chainOf(text: string): Promise<string[]> {
+  const { config } = await loadText(text);
+  return config.filters.map(({ name, type }) => (name === type ? name : `${name}:${type}`));
+}
+
+/** The standard chain with other entries before `inference`. */
+function standardWith(...names: string[]): string[] {
+  return FILTER_PRESETS.standard.flatMap((name) => (name === 'inference' ? [...names, name] : [name]));
+}
+
+const standard = [...FILTER_PRESETS.standard];
+
+describe('a filter chain', () => {
+  const cases: readonly (readonly [string, string, readonly string[]])[] = [
+    ['is the standard one by default', '{}', standard],
+    ['takes a preset as one entry', 'filters: [{ preset: standard }]', standard],
+    ['can be minimal', 'filters: [{ preset: minimal }]', [...FILTER_PRESETS.minimal]],
+    ['gets the terminal filter when it lacks one', 'filters: [{ preset: none }, inference]', ['inference', 'upstream']],
+    [
+      'puts new entries in front of inference, in their order',
+      'filters: [{ preset: standard }, { name: one, type: tagger }, { name: two, type: tagger }]',
+      standardWith('one:tagger', 'two:tagger'),
+    ],
+    [
+      'replaces an entry of the same name in place',
+      'filters: [{ preset: standard }, { name: cors, type: tagger }]',
+      standard.map((name) => (name === 'cors' ? 'cors:tagger' : name)),
+    ],
+    [
+      'drops what is disabled',
+      'filters: [{ preset: standard }, { name: cors, disabled: true }]',
+      standard.filter((name) => name !== 'cors'),
+    ],
+    [
+      'moves behind an anchor, several in their order',
+      'filters: [{ preset: standard }, { name: a, type: tagger, after: model }, { name: b, type: tagger, after: model }]',
+      standard.flatMap((name) => (name === 'model' ? [name, 'a:tagger', 'b:tagger'] : [name])),
+    ],
+    [
+      'moves in front of an anchor',
+      'filters: [{ preset: standard }, { type: tagger, before: telemetry }]',
+      standard.flatMap((name) => (name === 'telemetry' ? ['tagger', name] : [name])),
+    ],
+    [
+      'may be written out without a preset',
+      'filters: [inference, tagger, upstream]',
+      ['inference', 'tagger', 'upstream'],
+    ],
+    ['loses retry when it is off', 'resilience: { retry: off }', standard.filter((name) => name !== 'retry')],
+    ['loses retry when it is false', 'resilience: { retry: false }', standard.filter((name) => name !== 'retry')],
+  ];
+  for (const [name, text, expected] of cases) {
+    it(name, async () => assert.deepEqual(await chainOf(text), expected));
+  }
+
+  const mistakes: readonly (readonly [string, string, RegExp])[] = [
+    [
+      'an unknown type',
+      'filters: [{ preset: standard }, crs]',
+      /1:33 filters\[1\]\.type: no filter "crs" \(did you mean "cors"\?\)/,
+    ],
+    [
+      'a type that is still to come',
+      'filters: [{ preset: standard }, rate_limit]',
+      /the filter "rate_limit" is not built yet; there are/,
+    ],
+    [
+      'the same name twice',
+      'filters: [tagger, tagger, upstream]',
+      /filters\[1\]\.name: the name "tagger" stands twice/,
+    ],
+    [
+      'a missing anchor',
+      'filters: [{ preset: standard }, { type: tagger, after: modle }]',
+      /filters\[1\]\.after: no filter "modle" .*did you mean "model"/,
+    ],
+    [
+      'a need that is met only below',
+      'filters: [model, inference, upstream]',
+      /"model" needs inference_request: "inference" gives it, but stands below/,
+    ],
+    [
+      'a need that nobody meets',
+      'filters: [model, upstream]',
+      /"model" needs inference_request: no filter of the chain gives it/,
+    ],
+    [
+      'a terminal filter in the middle',
+      'filters: [upstream, tagger]',
+      /filters\[0\]: "upstream" ends the chain: it must stand last/,
+    ],
+    [
+      'a match on models above inference',
+      'filters: [{ preset: standard }, { type: tagger, match: { models: [x] } }]',
+      /filters\[1\]\.match\.models: is known only below the filter "inference"/,
+    ],
+    [
+      'settings beside a preset',
+      'filters: [{ preset: standard, config: {} }]',
+      /filters\[0\]\.config: has no effect beside preset/,
+    ],
+    [
+      'auth settings without the filter',
+      'filters: [{ preset: minimal }]\nauth: { api_key: abcdef }',
+      /2:7\s+auth: has no effect: the chain has no filter "auth"/,
+    ],
+  ];
+  for (const [name, text, expected] of mistakes) {
+    it(`refuses ${name}`, async () => assert.match(await errorsOf(text), expected));
+  }
+});
+
+describe('the config of a filter', () => {
+  async function configOf(text: string, name: string): Promise<unknown> {
+    const { config } = await loadText(text);
+    return config.filters.find((filter) => filter.name === name)?.parsed;
+  }
+
+  it('starts with the block of the same name and is overlaid by its own', async () => {
+    const text = [
+      'resilience: { retry: { attempts: 7, backoff: { initial: 1s, max: 9s } } }',
+      'filters: [{ preset: standard }, { name: retry, config: { backoff: { max: 2s } } }]',
+    ].join('\n');
+    assert.deepEqual(await configOf(text, 'retry'), {
+      attempts: 7,
+      backoff: { initial: '1s', max: '2s', factor: 1.5, jitter: 0.2 },
+    });
+  });
+
+  it('takes request ids, aliases and the access log from their blocks', async () => {
+    const text =
+      'telemetry: { request_id: { headers: [x-a] }, logs: { access: false } }\nmodels: { aliases: { a: b } }';
+    assert.deepEqual(await configOf(text, 'request_id'), { headers: ['x-a'] });
+    assert.deepEqual(await configOf(text, 'telemetry'), { access_log: false });
+    assert.deepEqual(await configOf(text, 'model'), { aliases: { a: 'b' } });
+  });
+
+  it('has its errors at the place where the value was written, block or entry', async () => {
+    assert.equal(
+      await errorsOf('auth: { api_key: abcdef, mode: maks }'),
+      'gateway.yaml:1:32 auth.mode: "maks" is not one of mask, drop, hash (did you mean "mask"?)',
+    );
+    assert.equal(
+      await errorsOf('filters: [{ preset: standard }, { type: tagger, config: { siez: 1 } }]'),
+      'gateway.yaml:1:59 filters[1].config.siez: unknown key (did you mean "size"?)',
+    );
+  });
+
+  it('can be changed per route', async () => {
+    const text = [
+      'clusters: [http://a:1]',
+      'auth: { api_key: abcdef, mode: drop }',
+      'routes: [{ cluster: default, filters: { auth: { config: { mode: hash } }, cors: { disabled: true } } }]',
+    ].join('\n');
+    const { config } = await loadText(text);
+    const changes = config.routes[0]?.filters.map(({ name, disabled, parsed }) => [name, disabled, parsed]);
+    assert.deepEqual(changes, [
+      ['auth', false, { api_key: 'abcdef', keys: [], mode: 'hash' }],
+      ['cors', true, undefined],
+    ]);
+  });
+});

@@ -164,7 +164,8 @@ export class Http1Connection implements ServerConnection, BodySink, WriteWaterma
       this.#close();
       return;
     }
-    this.#writer.flush();
+    // Answered while its request was being read: the end of the tick is near, and more answers may come before it.
+    if (!this.#consuming) this.#writer.flush();
     if (!this.#decoder.complete) {
       this.#updateReading();
       return;

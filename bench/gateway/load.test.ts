@@ -133,8 +133,8 @@ test('wrong answers are found', async () => {
 });
 
 test('a gateway that does not start says why', async () => {
-  const target = parseTarget(`broken=${process.execPath} -e process.stderr.write("no-config");process.exit(3)`);
+  const target = parseTarget(`broken=${process.execPath} -e process.stderr.write("no-config");process.exit(3)`, []);
   await assert.rejects(startGateway(target, workers, undefined, programPath), /did not start: .*3[\s\S]*no-config/);
-  const missing = parseTarget('missing=/no/such/program');
+  const missing = parseTarget('missing=/no/such/program', []);
   await assert.rejects(startGateway(missing, workers, undefined, programPath), /did not start/);
 });

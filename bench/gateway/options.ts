@@ -22,7 +22,8 @@ export interface BenchOptions {
 export const USAGE = `npm run bench -- [options]
 
   --targets a,b     direct, bare, nginx, smg-reference, smg, and those of --add (default: all that can run here)
-  --add name=cmd    one more gateway; {port} {extra_port} {workers} {workers_csv} are filled in; may be repeated
+  --add name=cmd    one more gateway; {port} {extra_port} {workers} {workers_csv} {config} are filled in; repeatable
+  --rewrites a,b    added gateways that write the JSON of answers anew: compare its meaning, not its bytes
   --cases a,b       ${BENCH_CASES.map((one) => one.name).join(', ')}
   --rounds n        alternating rounds (default 5)
   --duration s      seconds per sample (default 2)
@@ -41,6 +42,7 @@ export function parseBenchOptions(args: readonly string[], environment: NodeJS.P
     options: {
       targets: { type: 'string' },
       add: { type: 'string', multiple: true, default: [] },
+      rewrites: { type: 'string', default: '' },
       cases: { type: 'string' },
       rounds: { type: 'string' },
       duration: { type: 'string' },
@@ -50,7 +52,9 @@ export function parseBenchOptions(args: readonly string[], environment: NodeJS.P
       quick: { type: 'boolean', default: false },
     },
   });
-  const known = [...createBuiltInTargets(environment), ...values.add.map(parseTarget)];
+  const rewriting = values.rewrites.split(',');
+  const added = values.add.map((text) => parseTarget(text, rewriting));
+  const known = [...createBuiltInTargets(environment), ...added];
   const { targets, skipped } = selectTargets(known, values.targets);
   const { quick } = values;
   return {

@@ -98,11 +98,13 @@ test('the command line', () => {
 });
 
 test('an added target gets ports and workers', () => {
-  const target = parseTarget('x=gw --urls {workers} --csv {workers_csv} {port} {extra_port}');
+  const target = parseTarget('x=gw --urls {workers} --csv {workers_csv} {port} {extra_port}', ['y']);
   const workers = ['http://a:1', 'http://b:2'];
   const context = { port: 7, extraPort: 8, workers, directory: '/', programPath: (name: string) => name };
   assert.deepEqual(target.launch(context)?.command, [
     ...['gw', '--urls', 'http://a:1', 'http://b:2', '--csv', 'http://a:1,http://b:2', '7', '8'],
   ]);
-  assert.throws(() => parseTarget('gw'), /name=command/);
+  assert.equal(target.check, 'exact');
+  assert.equal(parseTarget('y=gw', ['y']).check, 'meaning');
+  assert.throws(() => parseTarget('gw', []), /name=command/);
 });

@@ -54,29 +54,36 @@ export function createBuiltInTargets(environment: NodeJS.ProcessEnv): Target[] {
 }
 
 /**
- * A target from `name=command`. In the command `{port}`, `{extra_port}`, `{workers}` (origins, separated by blanks) and
- * `{workers_csv}` are filled in; it is split at blanks and no shell sees it. Throws when there is no `=`.
+ * A target from `name=command`. In the command `{port}`, `{extra_port}`, `{workers}` (origins, separated by blanks),
+ * `{workers_csv}` and `{config}` (a gateway.yaml as the build of this repository gets it, for another build of it) are
+ * filled in; it is split at blanks and no shell sees it. Throws when there is no `=`.
  */
-export function parseTarget(text: string): Target {
+export function parseTarget(text: string, rewriting: readonly string[]): Target {
   const equals = text.indexOf('=');
   const name = text.slice(0, equals);
   if (equals < 1) throw new Error(`--add wants name=command, not "${text}"`);
   const template = text.slice(equals + 1);
   return {
     name,
-    check: 'meaning',
+    check: rewriting.includes(name) ? 'meaning' : 'exact',
     problem: undefined,
     launch: (context) => ({
-      command: template
-        .replaceAll('{port}', String(context.port))
-        .replaceAll('{extra_port}', String(context.extraPort))
-        .replaceAll('{workers}', context.workers.join(' '))
-        .replaceAll('{workers_csv}', context.workers.join(','))
-        .split(/\s+/)
-        .filter((part) => part !== ''),
-      http2Port: undefined,
+      command: fillCommand(template, context),
+      http2Port: template.includes('{config}') ? context.port : undefined,
     }),
   };
+}
+
+function fillCommand(template: string, context: LaunchContext): string[] {
+  const config = template.includes('{config}') ? writeGatewayConfig(context) : '';
+  return template
+    .replaceAll('{port}', String(context.port))
+    .replaceAll('{extra_port}', String(context.extraPort))
+    .replaceAll('{workers}', context.workers.join(' '))
+    .replaceAll('{workers_csv}', context.workers.join(','))
+    .replaceAll('{config}', config)
+    .split(/\s+/)
+    .filter((part) => part !== '');
 }
 
 function launchBareProxy(context: LaunchContext): Launch {
@@ -146,7 +153,7 @@ function createReference(environment: NodeJS.ProcessEnv): Target {
   const isUsable = binary !== undefined && existsSync(binary);
   return {
     name: REFERENCE,
-    check: 'meaning',
+    check: 'exact',
     problem: isUsable ? undefined : 'SMG_REFERENCE_BIN does not name the installed program (see bench/README.md)',
     launch: ({ port, extraPort, workers }) => ({
       command: [
@@ -167,17 +174,17 @@ function createOurs(): Target {
     name: OURS,
     check: 'exact',
     problem: existsSync(entry) ? undefined : 'dist/core/main.js is missing: run `npm run build` first',
-    launch(context) {
-      const file = join(context.directory, 'gateway.yaml');
-      writeFileSync(file, createGatewayConfig(context));
-      return { command: [process.execPath, entry, 'run', '-c', file], http2Port: context.port };
-    },
+    launch: (context) => ({
+      command: [process.execPath, entry, 'run', '-c', writeGatewayConfig(context)],
+      http2Port: context.port,
+    }),
   };
 }
 
-/** The standard preset as users run it: metrics listener and access log on. */
-function createGatewayConfig(context: LaunchContext): string {
-  return `listeners:
+/** The standard preset as users run it: metrics listener and access log on. Returns the path of the file. */
+function writeGatewayConfig(context: LaunchContext): string {
+  const path = join(context.directory, 'gateway.yaml');
+  const config = `listeners:
   - name: main
     host: 127.0.0.1
     port: ${context.port}
@@ -191,4 +198,6 @@ telemetry:
   logs: { level: info, format: json, access: true }
   metrics: { prometheus: { host: 127.0.0.1, port: ${context.extraPort} } }
 `;
+  writeFileSync(path, config);
+  return path;
 }

@@ -51,14 +51,11 @@ export class PolicyFilterConfig {
   }
 }
 
-/** Bound series of one policy instance. Nearly every choice is of the same kind as the one before. */
+/** Bound series of one policy instance: as many as its cluster's workers name models. */
 class SelectionCounters {
   readonly #family: Family<Counter>;
   readonly #policyType: string;
-  #model: string | undefined = undefined;
-  #models: readonly string[] = [];
-  #workerType: WorkerType | undefined = undefined;
-  #counter: Counter | undefined = undefined;
+  readonly #byWorkerType = new Map<WorkerType, Map<string, Counter>>();
 
   constructor(family: Family<Counter>, policyType: string) {
     this.#family = family;
@@ -66,19 +63,18 @@ class SelectionCounters {
   }
 
   count(worker: Worker, model: string | undefined): void {
-    if (
-      this.#counter === undefined ||
-      model !== this.#model ||
-      worker.models !== this.#models ||
-      worker.workerType !== this.#workerType
-    ) {
-      this.#model = model;
-      this.#models = worker.models;
-      this.#workerType = worker.workerType;
-      const named = model !== undefined && worker.models.includes(model) ? model : UNNAMED_MODEL;
-      this.#counter = this.#family.with(worker.workerType, connectionMode(worker), named, this.#policyType);
+    let byModel = this.#byWorkerType.get(worker.workerType);
+    if (byModel === undefined) {
+      byModel = new Map();
+      this.#byWorkerType.set(worker.workerType, byModel);
     }
-    this.#counter.inc();
+    const label = model !== undefined && worker.models.includes(model) ? model : UNNAMED_MODEL;
+    let counter = byModel.get(label);
+    if (counter === undefined) {
+      counter = this.#family.with(worker.workerType, connectionMode(worker), label, this.#policyType);
+      byModel.set(label, counter);
+    }
+    counter.inc();
   }
 }
 

@@ -68,7 +68,7 @@ export function removeConnectionFields(headers: HeaderMap): void {
     }
     to += 2;
   }
-  flat.length = to;
+  if (to !== flat.length) flat.length = to;
   if (nominated !== undefined && nominated !== 'keep-alive' && nominated !== 'close')
     removeNominated(headers, nominated);
 }

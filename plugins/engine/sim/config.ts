@@ -44,7 +44,12 @@ export const simConfigSchema = z.strictObject({
     .enum(['sglang', 'vllm', 'openai'])
     .default('sglang')
     .describe('Engine that it imitates: endpoints, field names and error bodies.'),
-  api_key: z.string().min(1).optional().describe('Bearer key that inference requests must bring. Secret.'),
+  api_key: z
+    .string()
+    .min(1)
+    .meta({ 'x-secret': true })
+    .optional()
+    .describe('Bearer key that inference requests must bring. Secret.'),
   seed: z.int().default(0).describe('Changes all made-up text and every random choice.'),
   context_length: positive.default(131_072).describe('Longest prompt and answer together, tokens.'),
   instant: z

@@ -133,6 +133,19 @@ test('refuse and garbage come instead of an answer', async () => {
   assert.notEqual(garbage.end, 'open');
 });
 
+test('where the listener can break a connection: a real RST, and bytes that are no HTTP', async (t) => {
+  const garbage = await exchange(sim, true, 'garbage');
+  if (garbage.text === '') {
+    t.skip('this listener only closes connections');
+    return;
+  }
+  assert.match(garbage.text, /this is not HTTP/);
+  assert.equal(garbage.end, 'fin');
+  assert.deepEqual(await exchange(sim, true, 'refuse'), { text: '', end: 'rst' });
+  const cut = await exchange(sim, true, 'cut=3');
+  assert.deepEqual([countEvents(cut), cut.end], [3, 'rst']);
+});
+
 test('status: that status, its Retry-After, and the body of the runtime', async () => {
   const seen = await exchange(sim, true, 'status=429;retry_after=7');
   assert.match(seen.text, /^HTTP\/1\.1 429 /);

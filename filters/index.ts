@@ -1,4 +1,23 @@
 import type { AnyPlugin } from '../core/api/define.js';
+import auth from './auth/factory.js';
+import cors from './cors/factory.js';
+import credentials from './credentials/factory.js';
+import inference from './inference/factory.js';
+import policy from './policy/factory.js';
+import requestId from './request_id/factory.js';
+import retry from './retry/factory.js';
+import telemetry from './telemetry/factory.js';
+import upstream from './upstream/factory.js';
 
 /** Every filter that ships with the gateway. The order means nothing; the chain is written in YAML. */
-export const BUILT_IN_FILTERS: readonly AnyPlugin[] = [];
+export const BUILT_IN_FILTERS: readonly AnyPlugin[] = [
+  auth,
+  cors,
+  credentials,
+  inference,
+  policy,
+  requestId,
+  retry,
+  telemetry,
+  upstream,
+];

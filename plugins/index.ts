@@ -1,4 +1,21 @@
 import type { AnyPlugin } from '../core/api/define.js';
+import { clientApis } from './api/index.js';
+import openaiCompatible from './backend/openai_compatible/plugin.js';
+import sglangHttp from './backend/sglang_http/plugin.js';
+import vllmHttp from './backend/vllm_http/plugin.js';
+import sim from './engine/sim/factory.js';
+import powerOfTwo from './policy/power_of_two/plugin.js';
+import random from './policy/random/plugin.js';
+import roundRobin from './policy/round_robin/plugin.js';
 
 /** Every plugin that ships with the gateway, filters apart. */
-export const BUILT_IN_PLUGINS: readonly AnyPlugin[] = [];
+export const BUILT_IN_PLUGINS: readonly AnyPlugin[] = [
+  ...clientApis,
+  openaiCompatible,
+  sglangHttp,
+  vllmHttp,
+  sim,
+  powerOfTwo,
+  random,
+  roundRobin,
+];

@@ -36,7 +36,7 @@ export function createProcessServices(logOptions: LogOptions): ProcessServices {
   const checker = new HealthChecker({
     client,
     clock,
-    countCheck: (workerType, result) => clusterStats.checkCounter(workerType, result),
+    countCheck: (workerType, result) => clusterStats.countCheck(workerType, result),
   });
   const registry = new WorkerRegistry({ checker, pools: client, clock, stats: clusterStats });
 

@@ -25,11 +25,14 @@ export interface HttpGeneration {
 /** Turns requests of one listener into streams on the generation that is current when their head arrives. */
 export class ConnectionManager {
   readonly #listener: string;
+  readonly #bodyLimitBytes: number;
   readonly #clock: Clock;
   readonly #current: () => HttpGeneration;
 
-  constructor(listener: string, clock: Clock, current: () => HttpGeneration) {
+  /** `listener`: its name. `bodyLimitBytes`: largest request body that it takes. */
+  constructor(listener: string, bodyLimitBytes: number, clock: Clock, current: () => HttpGeneration) {
     this.#listener = listener;
+    this.#bodyLimitBytes = bodyLimitBytes;
     this.#clock = clock;
     this.#current = current;
   }
@@ -62,7 +65,7 @@ export class ConnectionManager {
     const response = new ResponseSink(stream, info, this.#clock, generation);
     const chain = endpoint.kind === 'api' ? generation.chain : generation.localChain;
     const manager = new FilterManager(chain, generation.options, info, response, undefined);
-    const httpStream = new HttpStream(info, this.#clock, manager, response);
+    const httpStream = new HttpStream(info, this.#clock, manager, response, this.#bodyLimitBytes);
     httpStream.start(headers, endStream);
     return httpStream;
   };

@@ -24,11 +24,11 @@ export interface PreparedListeners {
  */
 export class ListenerSet {
   readonly #open: OpenListener;
-  readonly #acceptorOf: (name: string) => ServerStreamAcceptor;
+  readonly #acceptorOf: (config: ListenerConfig) => ServerStreamAcceptor;
   #current: OpenedListener[] = [];
   readonly #draining = new Set<Promise<void>>();
 
-  constructor(open: OpenListener, acceptorOf: (name: string) => ServerStreamAcceptor) {
+  constructor(open: OpenListener, acceptorOf: (config: ListenerConfig) => ServerStreamAcceptor) {
     this.#open = open;
     this.#acceptorOf = acceptorOf;
   }
@@ -67,7 +67,7 @@ export class ListenerSet {
   }
 
   #bind(config: ListenerConfig): Promise<BoundServer> {
-    return this.#open(config, this.#acceptorOf(config.name));
+    return this.#open(config, this.#acceptorOf(config));
   }
 
   #drain(server: BoundServer): void {

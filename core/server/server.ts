@@ -92,7 +92,8 @@ export class Server {
     });
     this.#listeners = new ListenerSet(
       (config, accept) => this.#openListener(config, accept),
-      (name) => new ConnectionManager(name, this.services.clock, () => this.#current as Generation).accept,
+      ({ name, limits }) =>
+        new ConnectionManager(name, limits.body, this.services.clock, () => this.#current as Generation).accept,
     );
   }
 
@@ -203,12 +204,12 @@ export class Server {
         clock: this.services.clock,
         ...(config.tls === undefined ? {} : { tls: { cert: config.tls.cert, key: config.tls.key.reveal() } }),
         limits: {
-          headBytes: limits.header,
-          headFields: limits.header_count,
-          headTimeoutMs: limits.head_timeout,
-          bodyStallTimeoutMs: limits.body_stall_timeout,
-          writeStallTimeoutMs: limits.write_stall_timeout,
-          idleTimeoutMs: limits.idle_timeout,
+          maxHeadBytes: limits.header,
+          maxFields: limits.header_count,
+          headMs: limits.head_timeout,
+          bodyStallMs: limits.body_stall_timeout,
+          writeStallMs: limits.write_stall_timeout,
+          keepAliveMs: limits.idle_timeout,
         },
       },
       accept,

@@ -55,7 +55,8 @@ export class PolicyFilterConfig {
 class SelectionCounters {
   readonly #family: Family<Counter>;
   readonly #policyType: string;
-  readonly #byWorkerType = new Map<WorkerType, Map<string, Counter>>();
+  readonly #http = new Map<WorkerType, Map<string, Counter>>();
+  readonly #grpc = new Map<WorkerType, Map<string, Counter>>();
 
   constructor(family: Family<Counter>, policyType: string) {
     this.#family = family;
@@ -63,21 +64,19 @@ class SelectionCounters {
   }
 
   count(worker: Worker, model: string | undefined): void {
-    let byModel = this.#byWorkerType.get(worker.workerType);
+    const isGrpc = worker.url.startsWith('grpc');
+    const byWorkerType = isGrpc ? this.#grpc : this.#http;
+    let byModel = byWorkerType.get(worker.workerType);
     if (byModel === undefined) {
       byModel = new Map();
-      this.#byWorkerType.set(worker.workerType, byModel);
+      byWorkerType.set(worker.workerType, byModel);
     }
     const label = model !== undefined && worker.models.includes(model) ? model : UNNAMED_MODEL;
     let counter = byModel.get(label);
     if (counter === undefined) {
-      counter = this.#family.with(worker.workerType, connectionMode(worker), label, this.#policyType);
+      counter = this.#family.with(worker.workerType, isGrpc ? 'grpc' : 'http', label, this.#policyType);
       byModel.set(label, counter);
     }
     counter.inc();
   }
-}
-
-function connectionMode(worker: Worker): string {
-  return worker.url.startsWith('grpc') ? 'grpc' : 'http';
 }

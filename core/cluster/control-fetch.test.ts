@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { FakeClock } from '../testing/fake-clock.js';
 import { fetchJson, fetchResponse } from './control-fetch.js';
-import { RawWorker } from './raw-worker.fixture.js';
+import { RawWorker, sendTo } from './raw-worker.fixture.js';
 import { HttpUpstreamClient } from './upstream-client.js';
 
 let client: HttpUpstreamClient;
@@ -68,6 +68,16 @@ test('a signal ends it, also one that was aborted before', async () => {
   await assert.rejects(pending, /enough/);
   await assert.rejects(fetchResponse(client, worker.url, { signal: abort.signal }), /enough/);
   assert.equal(client.counts(worker.url)?.open, 0);
+});
+
+test('requests that use up the pool do not keep a probe waiting', async () => {
+  answer = '';
+  client.configure(worker.url, 'w', { maxConnections: 1, maxWaiting: 1, idleMs: 1_000 });
+  const { exchange } = sendTo(client, worker.url);
+  while (worker.requests.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  answer = ok('fine');
+  assert.equal((await fetchResponse(client, worker.url)).body.toString(), 'fine');
+  exchange.abort();
 });
 
 test('a worker that is not there rejects', async () => {

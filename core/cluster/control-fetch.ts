@@ -1,6 +1,6 @@
 import { GatewayError } from '../api/errors.js';
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from '../api/headers.js';
-import type { UpstreamClient, UpstreamExchange, UpstreamHandler } from '../api/upstream.js';
+import type { UpstreamClient, UpstreamExchange, UpstreamHandler, UpstreamRequest } from '../api/upstream.js';
 import type { UpstreamTimeouts } from '../api/worker.js';
 
 /** One control-plane request. */
@@ -28,16 +28,21 @@ export interface FetchedJson {
   readonly value: unknown;
 }
 
+/** A client that may keep connections for the control plane apart. */
+export type ControlClient = UpstreamClient & {
+  sendControl?(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange;
+};
+
 const DEFAULT_TIMEOUT_MS = 5_000;
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 
 /**
- * GETs a whole answer over the pools of the data plane. For the control plane (probes, discovery, information
+ * GETs a whole answer from a worker. For the control plane (probes, discovery, information
  * endpoints): one promise a call. Rejects with GatewayError, also past `timeoutMs` (`upstream_timeout`) and past
  * `maxBytes` (`upstream_response_too_large`). Any status is an answer.
  */
 export function fetchResponse(
-  client: UpstreamClient,
+  client: ControlClient,
   url: string,
   options: FetchOptions = {},
 ): Promise<FetchedResponse> {
@@ -47,7 +52,7 @@ export function fetchResponse(
 }
 
 /** Like {@link fetchResponse} for a JSON body; a 2xx without one rejects with `upstream_protocol_error`. */
-export async function fetchJson(client: UpstreamClient, url: string, options: FetchOptions = {}): Promise<FetchedJson> {
+export async function fetchJson(client: ControlClient, url: string, options: FetchOptions = {}): Promise<FetchedJson> {
   const { status, headers, body } = await fetchResponse(client, url, options);
   if (!isSuccess(status)) return { status, headers, value: undefined };
   try {
@@ -86,7 +91,7 @@ class Collector implements UpstreamHandler {
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
   }
 
-  start(client: UpstreamClient, url: string): void {
+  start(client: ControlClient, url: string): void {
     const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = this.#options;
     if (signal?.aborted) {
       this.#fail(signal.reason);
@@ -104,9 +109,8 @@ class Collector implements UpstreamHandler {
       idleMs: timeoutMs,
       requestMs: timeoutMs,
     };
-    const exchange = client.send({ url: origin, headers, body: undefined, timeouts }, this);
-    // A client that fails at once has called back already.
-    if (!this.#settled) this.#exchange = exchange;
+    const request: UpstreamRequest = { url: origin, headers, body: undefined, timeouts };
+    this.#exchange = client.sendControl?.(request, this) ?? client.send(request, this);
   }
 
   onHeaders(headers: ResponseHeaders, endStream: boolean): void {
@@ -133,7 +137,6 @@ class Collector implements UpstreamHandler {
   }
 
   onError(error: GatewayError): void {
-    this.#exchange = undefined;
     this.#fail(error);
   }
 

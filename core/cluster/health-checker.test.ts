@@ -246,6 +246,14 @@ test('the models are asked for again when a worker comes back', async () => {
   assert.deepEqual(worker.models, ['new']);
 });
 
+test('a base URL that ends in /v1 does not double it', async () => {
+  client.answers = { '/health': 200, '/v1/models': '{"data":[{"id":"m"}]}' };
+  start({ url: 'http://worker/v1', models: [] });
+  await settle();
+  assert.deepEqual(client.paths(), ['/health', '/v1/models']);
+  assert.deepEqual(worker.models, ['m']);
+});
+
 test("the worker's key goes with every probe", async () => {
   client.answers = { '/base/health': 200 };
   start({ apiKey: 'k' });

@@ -5,7 +5,7 @@ import type { Counter } from '../api/stats.js';
 import type { UpstreamClient } from '../api/upstream.js';
 import { type FetchOptions, fetchResponse, isSuccess } from './control-fetch.js';
 import { HealthState } from './health-state.js';
-import { discoverWorker } from './model-discovery.js';
+import { discoverWorker, engineRoot } from './model-discovery.js';
 import type { ManagedWorker } from './worker.js';
 import type { WorkerSpec } from './worker-spec.js';
 
@@ -158,7 +158,7 @@ class WorkerCheck {
 
   /** Empty string, or why it failed. */
   async #probe(): Promise<string> {
-    const url = this.#worker.url + this.#worker.spec().health.path;
+    const url = engineRoot(this.#worker.url) + this.#worker.spec().health.path;
     try {
       const { status } = await fetchResponse(this.#dependencies.client, url, this.#fetchOptions());
       return isSuccess(status) ? '' : `status_${status}`;

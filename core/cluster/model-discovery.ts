@@ -24,12 +24,20 @@ export interface DiscoveryQuery {
 }
 
 /**
+ * Where an engine's own paths begin. A base URL may end in `/v1`, as vendors print it: `/health` and `/v1/models` do not
+ * come below that.
+ */
+export function engineRoot(url: string): string {
+  return url.endsWith('/v1') ? url.slice(0, -'/v1'.length) : url;
+}
+
+/**
  * Asks a worker which models it serves and which engine it is. The owner of its models decides about the engine; where
  * that is not an engine's name, `/version` answered means vLLM and `/server_info` SGLang. Rejects only when it cannot be
  * reached at all; a worker without `/v1/models` has `models` undefined.
  */
 export async function discoverWorker(client: UpstreamClient, query: DiscoveryQuery): Promise<WorkerFacts> {
-  const { status, value } = await fetchJson(client, `${query.url}/v1/models`, query.options);
+  const { status, value } = await fetchJson(client, `${engineRoot(query.url)}/v1/models`, query.options);
   const entries = isSuccess(status) ? modelEntries(value) : [];
   const models = [...new Set(entries.map((entry) => entry.id))];
   const runtime = query.wantsRuntime ? await detectRuntime(client, query, entries) : undefined;
@@ -77,7 +85,7 @@ async function detectRuntime(
 
 async function answers(client: UpstreamClient, query: DiscoveryQuery, path: string): Promise<boolean> {
   try {
-    return isSuccess((await fetchResponse(client, query.url + path, query.options)).status);
+    return isSuccess((await fetchResponse(client, engineRoot(query.url) + path, query.options)).status);
   } catch (error) {
     if (query.options.signal?.aborted) throw error;
     // Not reached is not answered: the list of models was there a moment ago, and the next discovery asks again.

@@ -18,6 +18,8 @@ export interface HttpUpstreamClientDependencies {
 }
 
 const READ_BUFFER_BYTES = 64 * 1024;
+/** For probes and information endpoints. */
+const CONTROL_POOL: PoolSettings = { maxConnections: 8, maxWaiting: 100, idleMs: 3_000 };
 
 /**
  * HTTP to every worker of the process: one pool per origin, over our own HTTP/1.1 in clear text and undici for TLS.
@@ -30,6 +32,8 @@ export class HttpUpstreamClient implements UpstreamClient, OriginPools {
   readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   /** By origin, and by each other spelling of it that was used (base URLs): as many as the configs have URLs. */
   readonly #transports = new Map<string, OriginTransport>();
+  /** By origin. */
+  readonly #controlTransports = new Map<string, OriginTransport>();
   #undici: typeof UndiciTransport | undefined = undefined;
 
   constructor(dependencies: HttpUpstreamClientDependencies) {
@@ -53,7 +57,10 @@ export class HttpUpstreamClient implements UpstreamClient, OriginPools {
   }
 
   close(url: string): void {
-    const transport = this.#transports.get(new URL(url).origin);
+    const { origin } = new URL(url);
+    this.#controlTransports.get(origin)?.close();
+    this.#controlTransports.delete(origin);
+    const transport = this.#transports.get(origin);
     if (transport === undefined) return;
     for (const [key, value] of this.#transports) if (value === transport) this.#transports.delete(key);
     transport.close();
@@ -61,8 +68,9 @@ export class HttpUpstreamClient implements UpstreamClient, OriginPools {
 
   /** Closes every pool; exchanges under way end in their own time. */
   closeAll(): void {
-    const transports = new Set(this.#transports.values());
+    const transports = new Set([...this.#transports.values(), ...this.#controlTransports.values()]);
     this.#transports.clear();
+    this.#controlTransports.clear();
     for (const transport of transports) transport.close();
   }
 
@@ -72,9 +80,27 @@ export class HttpUpstreamClient implements UpstreamClient, OriginPools {
     return transport.send(request, handler);
   }
 
-  /** What the pool of an origin holds now; undefined when nothing was ever sent there. */
+  /** The same over connections of its own: a worker whose pool is used up by requests must not look dead to its probe. */
+  sendControl(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
+    let transport = this.#controlTransports.get(request.url);
+    if (transport === undefined) {
+      transport = this.#create(new URL(request.url), CONTROL_POOL, undefined);
+      this.#controlTransports.set(request.url, transport);
+    }
+    return transport.send(request, handler);
+  }
+
+  /** What the pools of an origin hold now, the one for control included; undefined when there is none. */
   counts(url: string): TransportCounts | undefined {
-    return this.#transports.get(new URL(url).origin)?.counts();
+    const { origin } = new URL(url);
+    const data = this.#transports.get(origin)?.counts();
+    const control = this.#controlTransports.get(origin)?.counts();
+    if (data === undefined || control === undefined) return data ?? control;
+    return {
+      open: data.open + control.open,
+      idle: data.idle + control.idle,
+      waiting: data.waiting + control.waiting,
+    };
   }
 
   #add(url: string, settings: PoolSettings, label: string | undefined): OriginTransport {

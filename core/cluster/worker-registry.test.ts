@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import { inspect } from 'node:util';
+import type { Logger } from '../api/log.js';
 import { SystemClock } from '../server/system-clock.js';
 import { renderPrometheus } from '../telemetry/prometheus-exposition.js';
 import { StatsStore } from '../telemetry/stats-store.js';
@@ -11,6 +12,7 @@ import { fetchResponse } from './control-fetch.js';
 import { HealthChecker } from './health-checker.js';
 import { HttpUpstreamClient } from './upstream-client.js';
 import type { ManagedWorker } from './worker.js';
+import { logWorkerEvents } from './worker-event-log.js';
 import { WorkerRegistry } from './worker-registry.js';
 import { DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
 
@@ -169,4 +171,33 @@ test('a worker shows its key to nobody who prints it', async () => {
   assert.equal(worker?.apiKey, 'sk-marked');
   assert.doesNotMatch(inspect(worker, { depth: 9, showHidden: true }), /sk-marked/);
   assert.doesNotMatch(JSON.stringify(worker), /sk-marked/);
+});
+
+test('the log tells what happens to workers, and never the key', async () => {
+  const lines: [string, string, object][] = [];
+  const log = {
+    info: (fields: object, message: string) => lines.push(['info', message, fields]),
+    warn: (fields: object, message: string) => lines.push(['warn', message, fields]),
+  } as unknown as Logger;
+  const stop = logWorkerEvents(registry, log);
+  const [worker] = await begin('g1', [spec({ apiKey: 'sk-marked' })]);
+  worker?.setHealth('unhealthy');
+  await begin('g2', [spec({ apiKey: 'sk-marked', priority: 1 })]);
+  registry.release('g1');
+  registry.release('g2');
+  stop();
+  await begin('g3', [spec()]);
+  assert.deepEqual(
+    lines.map(([level, message]) => `${level} ${message}`),
+    [
+      'info worker added',
+      'info models of a worker are known',
+      'info worker is healthy',
+      'warn worker is unhealthy',
+      'info settings of a worker changed',
+      'info worker is draining',
+      'info worker removed',
+    ],
+  );
+  assert.doesNotMatch(JSON.stringify(lines), /sk-marked/);
 });

@@ -5,7 +5,7 @@ import type { UpstreamTimeouts, WorkerRuntime, WorkerType } from '../api/worker.
 export interface HealthCheckSettings {
   /** Off: the worker counts as healthy from the start. The right choice for cloud APIs, which have no probe path. */
   readonly enabled: boolean;
-  /** Appended to the base URL; any 2xx is a success. */
+  /** Appended to the base URL without a final `/v1`; any 2xx is a success. */
   readonly path: string;
   /** Between two probes of a healthy worker, ms, give or take a tenth. Others are probed sooner. */
   readonly intervalMs: number;

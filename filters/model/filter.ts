@@ -1,0 +1,66 @@
+import {
+  BugError,
+  FilterHeadersStatus,
+  GatewayError,
+  type RequestHeaders,
+  type StreamFilter,
+  type StreamFilterCallbacks,
+} from '../../core/api/index.js';
+import type { ModelFilterConfig, Route } from './config.js';
+
+/**
+ * Finds who serves a request: resolves the alias, takes the first route that matches, else the first cluster that has
+ * the model. Done when the headers come, which is after the body was read, so that every filter below finds the cluster.
+ */
+export class ModelFilter implements StreamFilter {
+  readonly #shared: ModelFilterConfig;
+  readonly #callbacks: StreamFilterCallbacks;
+
+  constructor(shared: ModelFilterConfig, callbacks: StreamFilterCallbacks) {
+    this.#shared = shared;
+    this.#callbacks = callbacks;
+  }
+
+  decodeHeaders(headers: RequestHeaders): FilterHeadersStatus {
+    const { streamInfo, run } = this.#callbacks;
+    const request = streamInfo.inference;
+    if (request === undefined) throw new BugError('the model filter needs the request that inference reads');
+    const named = request.requestedModel;
+    const canonical = named === undefined ? undefined : this.#shared.aliases.get(named);
+    if (canonical !== undefined) request.setModel(canonical);
+
+    const { model } = request;
+    const route = this.#route(model, headers);
+    const cluster = route === undefined ? this.#shared.clusters.forModel(model) : route.cluster;
+    if (cluster === undefined || !cluster.serves(model)) {
+      this.#callbacks.sendLocalReply(notServed(named));
+      return FilterHeadersStatus.StopIteration;
+    }
+    run.cluster = cluster;
+    streamInfo.route = route?.name;
+    const requestMs = route === undefined ? cluster.timeouts.requestMs : route.requestMs;
+    streamInfo.deadlineMs = requestMs === 0 ? 0 : this.#shared.clock.monotonicMs() + requestMs;
+    return FilterHeadersStatus.Continue;
+  }
+
+  #route(model: string | undefined, headers: RequestHeaders): Route | undefined {
+    const { routes } = this.#shared;
+    if (routes.length === 0) return undefined;
+    const { path, listener } = this.#callbacks.streamInfo;
+    for (const route of routes) if (route.matches(model ?? '', headers, path, listener)) return route;
+    return undefined;
+  }
+}
+
+/** Named as the client did: what an alias stands for is ours to know. */
+function notServed(model: string | undefined): GatewayError {
+  if (model === undefined) {
+    return new GatewayError('no_available_workers', 'No worker is configured that could serve this request', {
+      details: 'no_cluster',
+    });
+  }
+  const shown = model.length > 100 ? `${model.slice(0, 100)}…` : model;
+  return new GatewayError('model_not_found', `The model \`${shown}\` does not exist or you do not have access to it.`, {
+    param: 'model',
+  });
+}

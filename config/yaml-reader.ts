@@ -16,6 +16,8 @@ export const MAX_FILE_BYTES = 8 * 1024 * 1024;
 /** Values in one file after aliases are expanded: an alias bomb stops here. */
 const MAX_NODES = 100_000;
 const MAX_DEPTH = 64;
+/** Open brackets at once in the text, those inside of quotes and comments too. */
+const MAX_OPEN_BRACKETS = 1000;
 
 /** What one file says. `root` is undefined when it cannot be read as YAML at all. */
 export interface YamlDocument {
@@ -59,14 +61,26 @@ class YamlReader {
     }
   }
 
+  /** The parser's time grows with the square of open brackets: far too many are refused before it sees them. */
+  #checkBrackets(): void {
+    let depth = 0;
+    for (let at = 0; at < this.#text.length; at++) {
+      const code = this.#text.charCodeAt(at);
+      if (code === 0x5b || code === 0x7b) depth++;
+      else if ((code === 0x5d || code === 0x7d) && depth > 0) depth--;
+      if (depth > MAX_OPEN_BRACKETS) throw new LimitError(`is nested deeper than ${MAX_DEPTH} levels`, at);
+    }
+  }
+
   #readDocument(): YamlDocument {
+    this.#checkBrackets();
     const document = parseDocument(this.#text, {
       version: '1.2',
       schema: 'core',
       uniqueKeys: true,
       prettyErrors: false,
       lineCounter: this.#lines,
-      logLevel: 'silent',
+      logLevel: 'error',
     });
     for (const error of document.errors) this.#reportSyntax(error.pos[0], error.message);
     if (document.errors.length > 0) return { root: undefined, issues: this.#issues };

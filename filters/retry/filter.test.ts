@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { parse } from 'yaml';
 import {
   type Cluster,
   type ErrorCode,
@@ -686,4 +688,12 @@ test('with one attempt, or nothing to retry, the filter compiles out', async () 
   assert.equal(await create({ attempts: 1 }), undefined);
   assert.equal(await create({ when: [] }), undefined);
   assert.equal(typeof (await create({})), 'function');
+});
+
+test('the example of the README is valid', () => {
+  const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
+  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  assert.equal(entry.name, 'retry');
+  const settings = configSchema.parse(entry.config);
+  assert.deepEqual([settings.attempts, settings.backoff.max, settings.when.at(-1)], [3, 5000, 429]);
 });

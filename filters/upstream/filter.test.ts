@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { parse } from 'yaml';
 import {
   type Attempt,
   type Backend,
@@ -371,4 +373,11 @@ test('fields that belong to the connection cannot be forwarded', () => {
     assert.equal(configSchema.safeParse({ forward_headers: [name] }).success, false, name);
   }
   assert.deepEqual(configSchema.parse({}), { forward_headers: [] });
+});
+
+test('the example of the README is valid', () => {
+  const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
+  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  assert.equal(entry.name, 'upstream');
+  assert.deepEqual(configSchema.parse(entry.config), { forward_headers: ['x-tenant'] });
 });

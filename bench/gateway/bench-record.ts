@@ -50,4 +50,6 @@ export interface BenchRecord {
   readonly starts: readonly StartRecord[];
   /** Targets that did not run, with the reason. */
   readonly skipped: readonly string[];
+  /** Starts, or whole rounds of a target, that failed. */
+  readonly failedStarts: readonly string[];
 }

@@ -11,6 +11,7 @@ import { renderReport } from './report.js';
 
 const EXIT_VOID = 1;
 const EXIT_USAGE = 64;
+const EXIT_INTERRUPTED = 130;
 
 /** A further kind of benchmark is one more entry. Each returns the exit code. */
 const SUBCOMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
@@ -26,22 +27,32 @@ async function runGatewayBench(args: readonly string[]): Promise<number> {
   const record = await measureRounds(options);
   console.log(renderReport(record));
   if (options.jsonPath !== undefined) writeFileSync(options.jsonPath, `${JSON.stringify(record, null, 1)}\n`);
-  return record.samples.some((sample) => sample.failure !== undefined) ? EXIT_VOID : 0;
+  const isVoid = record.failedStarts.length > 0 || record.samples.some((sample) => sample.failure !== undefined);
+  return isVoid ? EXIT_VOID : 0;
 }
 
 async function measureRounds(options: BenchOptions): Promise<BenchRecord> {
   const samples: Sample[] = [];
   const starts: StartRecord[] = [];
+  const failedStarts: string[] = [];
   const startedAt = new Date().toISOString();
+  const onSample = (sample: Sample): void => {
+    samples.push(sample);
+    printProgress(sample);
+  };
   const measurement = await Measurement.start(options);
   try {
     for (let round = 1; round <= options.rounds; round++) {
       // Every other round runs backwards, so that a drift of the machine does not favour anyone.
       const order = round % 2 === 1 ? options.targets : options.targets.toReversed();
       for (const target of order) {
-        const measured = await measurement.measureTarget(target, round, printProgress);
-        samples.push(...measured.samples);
-        if (measured.start !== undefined) starts.push(measured.start);
+        try {
+          starts.push(...(await measurement.measureTarget(target, round, onSample)));
+        } catch (error) {
+          const reason = error instanceof Error ? error.message : String(error);
+          console.error(reason);
+          failedStarts.push(`round ${round}: ${reason.split('\n', 1)[0]}`);
+        }
       }
     }
   } finally {
@@ -60,6 +71,7 @@ async function measureRounds(options: BenchOptions): Promise<BenchRecord> {
     samples,
     starts,
     skipped: options.skipped,
+    failedStarts,
   };
 }
 
@@ -105,6 +117,7 @@ async function main(args: readonly string[]): Promise<number> {
   return EXIT_USAGE;
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT_INTERRUPTED));
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

@@ -59,33 +59,26 @@ export class Measurement {
     await Promise.all([this.#client.stop(), this.#worker.stop()]);
   }
 
-  /** Starts the target afresh, warms it up, and measures every case once. */
-  async measureTarget(
-    target: Target,
-    round: number,
-    onSample: (sample: Sample) => void,
-  ): Promise<{ samples: Sample[]; start: StartRecord | undefined }> {
+  /**
+   * Starts the target afresh, warms it up, and measures every case once. Resolves with what belongs to the start, none
+   * for `direct`; rejects when the target does not start.
+   */
+  async measureTarget(target: Target, round: number, onSample: (sample: Sample) => void): Promise<StartRecord[]> {
     const gateway = await startGateway(target, this.#workers, this.#options.cores?.[0], this.#programPath);
     try {
       await sleep(SETTLE_MS);
       const idleMib = readMemoryMib(gateway.listPids(), 'VmRSS');
       await this.#warmUp(target, gateway);
-      const samples: Sample[] = [];
       for (const benchCase of this.#options.cases) {
         const port = benchCase.protocol === 'h2' ? gateway.http2Port : gateway.port;
         if (port === undefined) continue;
-        const sample = await this.#measureCase(target, gateway, port, benchCase, round);
-        samples.push(sample);
-        onSample(sample);
+        onSample(await this.#measureCase(target, gateway, port, benchCase, round));
       }
-      if (!gateway.isProcess) return { samples, start: undefined };
+      if (!gateway.isProcess) return [];
       const pids = gateway.listPids();
       const { coldStartMs } = gateway;
       const peakMib = readMemoryMib(pids, 'VmHWM');
-      return {
-        samples,
-        start: { round, target: target.name, coldStartMs, idleMib, peakMib, processes: pids.length },
-      };
+      return [{ round, target: target.name, coldStartMs, idleMib, peakMib, processes: pids.length }];
     } finally {
       await gateway.stop();
     }

@@ -13,12 +13,17 @@ export function pinSelf(core: number): void {
   spawnSync('taskset', ['-a', '-c', '-p', String(core), String(process.pid)], { stdio: 'ignore' });
 }
 
-/** Starts a command, bound to `core` unless that is undefined. */
+/** Starts a command, bound to `core` unless that is undefined. It does not outlive this process. */
 export function spawnPinned(command: readonly string[], core: number | undefined, options: SpawnOptions): ChildProcess {
   const [program = '', ...args] = core === undefined ? command : ['taskset', '-c', String(core), ...command];
   const child = spawn(program, args, options);
   // A command that does not exist has no pid; whoever waits for the process looks there.
   child.once('error', () => {});
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   return child;
 }
 

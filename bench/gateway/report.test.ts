@@ -25,7 +25,15 @@ function createSample(round: number, target: string, requests: number, change: P
 function createRecord(samples: readonly Sample[]): BenchRecord {
   return {
     ...{ startedAt: '2026-11-24T10:00:00Z', machine: 'm', node: 'v20', revision: 'r', cores: [0, 1], rounds: 2 },
-    ...{ durationMs: 1000, targets: ['bare', 'smg'], cases: ['c16'], samples, starts: [], skipped: [] },
+    ...{
+      durationMs: 1000,
+      targets: ['bare', 'smg'],
+      cases: ['c16'],
+      samples,
+      starts: [],
+      skipped: [],
+      failedStarts: [],
+    },
   };
 }
 

@@ -105,7 +105,7 @@ function renderProcesses(record: BenchRecord): string {
 }
 
 function renderProblems(record: BenchRecord): string {
-  const lines: string[] = [];
+  const lines = record.failedStarts.map((reason) => `- **void**: ${reason}`);
   for (const { failure, round, target, caseName } of record.samples) {
     if (failure !== undefined) lines.push(`- **void**: round ${round}, ${target}, ${caseName}: ${failure}`);
   }

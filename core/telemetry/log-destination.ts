@@ -13,6 +13,8 @@ export interface LogSink {
 const BATCH_BYTES = 64 * 1024;
 /** … or this long, then written at once: a write per line costs ten times the line. */
 const FLUSH_INTERVAL_MS = 100;
+/** Up to here a batch is copied out, so that a quiet gateway does not make a new one every time. */
+const SMALL_BATCH_BYTES = 8 * 1024;
 /** Beyond this, lines are dropped and counted: a reader that hangs must not take the gateway with it. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 /** A full pipe is tried again after this long, at exit at most so many times. */
@@ -35,6 +37,7 @@ export class LogDestination implements LogSink {
   #waitingBytes = 0;
   #writing = false;
   #failed = false;
+  #closed = false;
   #timer: NodeJS.Timeout | undefined = undefined;
   readonly #idle: (() => void)[] = [];
   readonly #flushOnExit = (): void => this.flush();
@@ -76,12 +79,15 @@ export class LogDestination implements LogSink {
   async close(): Promise<void> {
     process.off('exit', this.#flushOnExit);
     this.#handOver();
+    // Not one line more: the descriptor may soon be somebody else's.
+    this.#closed = true;
     if (this.#queue.length > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     if (this.#opened) closeSync(this.#fd);
   }
 
   /** Makes `bytes` fit into the batch; false when the line must be dropped. */
   #makeRoom(bytes: number): boolean {
+    if (this.#closed) return false;
     if (this.#used + bytes <= this.#batch.length) return true;
     this.#takeBatch();
     this.#writeNext();
@@ -108,9 +114,13 @@ export class LogDestination implements LogSink {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#used === 0) return;
-    this.#queue.push(this.#batch.subarray(0, this.#used));
     this.#waitingBytes += this.#used;
-    this.#batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
+    if (this.#used <= SMALL_BATCH_BYTES) {
+      this.#queue.push(Buffer.from(this.#batch.subarray(0, this.#used)));
+    } else {
+      this.#queue.push(this.#batch.subarray(0, this.#used));
+      this.#batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
+    }
     this.#used = 0;
   }
 

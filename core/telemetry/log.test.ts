@@ -113,6 +113,23 @@ describe('log destination', () => {
     }
   });
 
+  it('writes nothing after it was closed', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'smg-log-'));
+    try {
+      const path = join(directory, 'out.log');
+      const log = createLog({ destination: path, format: 'json' });
+      log.sink.writeAscii('before\n');
+      const closing = log.close();
+      log.logger.info({}, 'after');
+      log.sink.writeAscii('after\n');
+      await closing;
+      log.flush();
+      assert.equal(readFileSync(path, 'utf8'), 'before\n');
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
   it('writes what waits when the process exits', () => {
     const module = fileURLToPath(new URL('./log.ts', import.meta.url));
     const script = `import { createLog } from ${JSON.stringify(module)};

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { type HeaderMap, RequestHeaders, type ResponseHeaders } from '../api/headers.js';
 import type { HttpServers, ServerStream } from '../api/http-server.js';
+import { openListener } from '../listener/listener.js';
+import { SystemClock } from '../server/system-clock.js';
 import { createMetricsAcceptor, openMetricsEndpoint } from './metrics-endpoint.js';
 import { StatsStore } from './stats-store.js';
 
@@ -61,11 +65,31 @@ describe('metrics endpoint', () => {
     assert.equal(stream.head.get('allow'), 'GET, HEAD');
   });
 
-  it('names the address when the port cannot be bound', async () => {
-    const servers: HttpServers = { listen: () => Promise.reject(new Error('EADDRINUSE')) };
-    await assert.rejects(
-      openMetricsEndpoint(servers, { host: '127.0.0.1', port: 29000 }, new StatsStore()),
-      /failed to bind metrics server on 127\.0\.0\.1:29000: EADDRINUSE/,
-    );
+  it('works over a socket, and names the address when the port is taken', async () => {
+    const clock = new SystemClock();
+    const servers: HttpServers = { listen: (options, accept) => openListener({ ...options, clock }, accept) };
+    const store = new StatsStore();
+    store.counter({ name: 'smg_x_total', help: 'x' }).with().inc();
+    const server = await openMetricsEndpoint(servers, { host: '127.0.0.1', port: 0 }, store);
+    try {
+      const response = await fetch(`http://127.0.0.1:${server.port}/metrics`);
+      assert.equal(response.status, 200);
+      assert.match(await response.text(), /^smg_x_total 1$/m);
+      assert.equal((await fetch(`http://127.0.0.1:${server.port}/other`)).status, 404);
+    } finally {
+      await server.close();
+    }
+    const holder = createServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
+    try {
+      const { port } = holder.address() as { port: number };
+      const opening = openMetricsEndpoint(servers, { host: '127.0.0.1', port }, store);
+      await assert.rejects(
+        opening,
+        new RegExp(`failed to bind metrics server on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE`),
+      );
+    } finally {
+      holder.close();
+    }
   });
 });

@@ -87,7 +87,7 @@ export class EdgeMetrics {
     const { responseDetails: details, complete } = streamInfo;
     const status = details === 'client_closed' ? CLIENT_CLOSED_STATUS : streamInfo.status;
     this.#responsesOf(series, status)
-      .get(complete && details === 'complete' ? '' : details)
+      .get(complete && (details === 'complete' || status < 400) ? '' : details)
       .inc();
     if (!complete) {
       this.#aborts.with(endedBy(streamInfo), streamInfo.firstByteMs === 0 ? 'before_first_byte' : 'mid_stream').inc();

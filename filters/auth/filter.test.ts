@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { parse } from 'yaml';
 import { ConfigError, type FilterFactoryCb, type StreamInfo } from '../../core/api/index.js';
 import { renderPrometheus } from '../../core/telemetry/prometheus-exposition.js';
 import { StatsStore } from '../../core/telemetry/stats-store.js';
@@ -168,4 +170,11 @@ describe('auth: config', () => {
       assert.equal(configSchema.safeParse(config).success, false, JSON.stringify(config));
     }
   });
+});
+
+it('the example of the README is valid', () => {
+  const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
+  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  assert.equal(entry.type, 'auth');
+  assert.deepEqual(configSchema.parse(entry.config).keys[1]?.admin, true);
 });

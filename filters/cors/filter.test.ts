@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { parse } from 'yaml';
 import { type FilterFactoryCb, GatewayError, RequestHeaders, ResponseHeaders } from '../../core/api/index.js';
 import { StatsStore } from '../../core/telemetry/stats-store.js';
 import { chatRequestHeaders, createFilterHarness, type FilterHarness } from '../../core/testing/filter-harness.js';
@@ -165,4 +167,11 @@ describe('cors: config', () => {
       assert.equal(configSchema.safeParse(config).success, false, JSON.stringify(config));
     }
   });
+});
+
+it('the example of the README is valid', () => {
+  const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
+  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  assert.equal(entry.type, 'cors');
+  assert.equal(configSchema.parse(entry.config).allow_origins.length, 2);
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { parse } from 'yaml';
 import { type FilterFactoryCb, ResponseHeaders, type StreamFilter, type Worker } from '../../core/api/index.js';
 import { chatRequestHeaders, createFilterHarness, type FilterHarness } from '../../core/testing/filter-harness.js';
 import { configSchema } from './config.js';
@@ -113,4 +115,11 @@ describe('credentials: config', () => {
     assert.equal(configSchema.safeParse({ pass_through: true }).success, false);
     assert.equal(configSchema.safeParse({ passthrough: 'never' }).success, false);
   });
+});
+
+it('the example of the README is valid', () => {
+  const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
+  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  assert.equal(entry.type, 'credentials');
+  assert.equal(configSchema.parse(entry.config).routed_worker_id, true);
 });

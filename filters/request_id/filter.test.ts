@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { parse } from 'yaml';
 import { type ClientApi, type FilterFactoryCb, GatewayError, ResponseHeaders } from '../../core/api/index.js';
 import { chatRequestHeaders, createFilterHarness, type FilterHarness } from '../../core/testing/filter-harness.js';
 import { configSchema } from './config.js';
@@ -93,4 +95,11 @@ describe('IdGenerator', () => {
     for (const id of ids) assert.match(id, /^[A-Za-z0-9]{24}$/);
     assert.equal(new Set([...ids].join('')).size, 62);
   });
+});
+
+it('the example of the README is valid', () => {
+  const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
+  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  assert.equal(entry.type, 'request_id');
+  assert.deepEqual(configSchema.parse(entry.config).headers, ['x-request-id', 'x-correlation-id']);
 });

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { parse } from 'yaml';
 import {
   type Attempt,
   type ClientApi,
@@ -328,4 +330,11 @@ describe('telemetry: config', () => {
     assert.throws(() => configSchema.parse({ duration_buckets: [1, 1] }), /must ascend/);
     assert.throws(() => configSchema.parse({ acess_log: true }));
   });
+});
+
+it('the example of the README is valid', () => {
+  const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
+  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  assert.equal(entry.type, 'telemetry');
+  assert.equal(configSchema.parse(entry.config).duration_buckets.length, 5);
 });

@@ -174,7 +174,7 @@ describe('auth: config', () => {
 
 it('the example of the README is valid', () => {
   const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
-  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  const entry = parse(/```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? '').filters[0];
   assert.equal(entry.type, 'auth');
   assert.deepEqual(configSchema.parse(entry.config).keys[1]?.admin, true);
 });

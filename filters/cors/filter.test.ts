@@ -171,7 +171,7 @@ describe('cors: config', () => {
 
 it('the example of the README is valid', () => {
   const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
-  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  const entry = parse(/```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? '').filters[0];
   assert.equal(entry.type, 'cors');
   assert.equal(configSchema.parse(entry.config).allow_origins.length, 2);
 });

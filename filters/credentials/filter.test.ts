@@ -119,7 +119,7 @@ describe('credentials: config', () => {
 
 it('the example of the README is valid', () => {
   const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
-  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  const entry = parse(/```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? '').filters[0];
   assert.equal(entry.type, 'credentials');
   assert.equal(configSchema.parse(entry.config).routed_worker_id, true);
 });

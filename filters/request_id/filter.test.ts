@@ -99,7 +99,7 @@ describe('IdGenerator', () => {
 
 it('the example of the README is valid', () => {
   const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
-  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  const entry = parse(/```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? '').filters[0];
   assert.equal(entry.type, 'request_id');
   assert.deepEqual(configSchema.parse(entry.config).headers, ['x-request-id', 'x-correlation-id']);
 });

@@ -334,7 +334,7 @@ describe('telemetry: config', () => {
 
 it('the example of the README is valid', () => {
   const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
-  const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
+  const entry = parse(/```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? '').filters[0];
   assert.equal(entry.type, 'telemetry');
   assert.equal(configSchema.parse(entry.config).duration_buckets.length, 5);
 });

@@ -17,6 +17,7 @@ import { sendMetrics, VLLM_ENDPOINTS } from './vllm-endpoints.js';
 
 const NOT_HTTP = Buffer.from('\x00\x01 this is not HTTP \xff\xfe\r\n\r\n', 'latin1');
 const BEARER = 'bearer ';
+const FAULT_CHANGE_DELAY_MS = 20;
 const MODEL_ENDPOINT = infoEndpoint('GET', MODEL_PATH_PREFIX, handleModel);
 const METRICS_ENDPOINT = infoEndpoint('GET', '/metrics', sendMetrics);
 
@@ -74,7 +75,8 @@ export class SimServer implements RunningSim, ExchangeOwner {
     this.#routes = routesOf(config.runtime);
     this.#keyHash = config.api_key === undefined ? undefined : sha256(config.api_key);
     this.#instant = config.instant ? new InstantAnswers(this.engine) : undefined;
-    this.engine.onFaultChange = () => void this.#followFault();
+    // Later, so that the answer to the request that set it gets out before the port closes.
+    this.engine.onFaultChange = () => services.clock.setTimer(FAULT_CHANGE_DELAY_MS, () => this.#followFaultLogged());
   }
 
   /** Binds the port of `config` and serves. */
@@ -161,6 +163,12 @@ export class SimServer implements RunningSim, ExchangeOwner {
       this.#server = undefined;
       await server.close();
     } else if (!refuses && server === undefined && !this.#closed) await this.#listen(this.port);
+  }
+
+  #followFaultLogged(): void {
+    this.#followFault().catch((error: unknown) => {
+      this.#services.logger.error({ err: error, engine: this.name }, 'simulated engine cannot open its port again');
+    });
   }
 
   #accept(stream: ServerStream, headers: RequestHeaders, endStream: boolean): ServerStreamHandler {

@@ -58,6 +58,7 @@ export class SimEngine {
   #timer: Timer | undefined = undefined;
   #timerDueMs = Number.POSITIVE_INFINITY;
   #ticking = false;
+  #closed = false;
   #fault: Fault | undefined = undefined;
   #faultTimesLeft = Number.POSITIVE_INFINITY;
   #faultDraws = 0;
@@ -193,6 +194,7 @@ export class SimEngine {
 
   /** Forgets timers; no token comes afterwards. */
   close(): void {
+    this.#closed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -234,7 +236,7 @@ export class SimEngine {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerDueMs = dueMs;
-    if (dueMs === Number.POSITIVE_INFINITY) return;
+    if (dueMs === Number.POSITIVE_INFINITY || this.#closed) return;
     this.#timer = this.clock.setTimer(dueMs - nowMs, () => {
       this.#timer = undefined;
       this.#advance(this.clock.monotonicMs());

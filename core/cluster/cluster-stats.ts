@@ -1,17 +1,23 @@
 import type { Counter, Family, Gauge, StatsScope } from '../api/stats.js';
-import type { ManagedWorker } from './worker.js';
 import { workerId } from './worker.js';
 import type { WorkerSpec } from './worker-spec.js';
 
+/** Where metrics are declared, and forgotten by the value of one label. */
+export interface WorkerStatsScope extends StatsScope {
+  removeLabelled(label: string, value: string): void;
+}
+
 /** Metrics of workers and of the connections to them. One instance per process. Workers are labelled by their id. */
 export class ClusterStats {
+  readonly #scope: WorkerStatsScope;
   readonly #health: Family<Gauge>;
   readonly #active: Family<Gauge>;
   readonly #checks: Family<Counter>;
   readonly #connections: Family<Gauge>;
   readonly #resends: Family<Counter>;
 
-  constructor(scope: StatsScope) {
+  constructor(scope: WorkerStatsScope) {
+    this.#scope = scope;
     this.#health = scope.gauge({
       name: 'smg_worker_health',
       help: '1 while the worker may be chosen, else 0',
@@ -59,17 +65,12 @@ export class ClusterStats {
     return this.#resends.with(label);
   }
 
-  /** Takes over the worker's health. */
-  update(worker: ManagedWorker): void {
-    this.#health.with(worker.id).set(worker.available ? 1 : 0);
+  setHealth(label: string, available: boolean): void {
+    this.#health.with(label).set(available ? 1 : 0);
   }
 
-  /** Deletes the series of a worker that is gone. */
-  forget(worker: ManagedWorker): void {
-    this.#health.remove(worker.id);
-    this.#active.remove(worker.id);
-    this.#connections.remove(worker.id, 'open');
-    this.#connections.remove(worker.id, 'idle');
-    this.#resends.remove(worker.id);
+  /** Deletes every series of a worker that is gone, those of filters included. */
+  forget(label: string): void {
+    this.#scope.removeLabelled('worker', label);
   }
 }

@@ -35,9 +35,12 @@ export interface ConnectionTarget {
   readonly host: string;
   readonly port: number;
   readonly clock: Clock;
-  /** Every socket reads into it: a read is taken out of it before the event loop turns to the next one. */
+  /** Every socket reads into it (but on Windows): a read is taken out of it before the event loop turns to the next. */
   readonly readBuffer: Buffer;
 }
+
+/** Windows fills a buffer while others are read, so there each socket needs its own. */
+const SHARES_READ_BUFFER = process.platform !== 'win32';
 
 /** What the connection's timer waits for. */
 const Phase = { Idle: 0, Connect: 1, FirstByte: 2, Body: 3, Closed: 4 } as const;
@@ -70,13 +73,14 @@ export class Http1Connection implements ExchangeCarrier, BodySink {
   constructor(target: ConnectionTarget, owner: ConnectionOwner) {
     this.#owner = owner;
     this.#clock = target.clock;
+    const buffer = SHARES_READ_BUFFER ? target.readBuffer : Buffer.allocUnsafeSlow(target.readBuffer.length);
     this.#socket = connect({
       host: target.host,
       port: target.port,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-      onread: { buffer: target.readBuffer, callback: (bytesRead, buffer) => this.#onRead(bytesRead, buffer as Buffer) },
+      onread: { buffer, callback: (bytesRead, filled) => this.#onRead(bytesRead, filled as Buffer) },
     });
     this.#socket.on('connect', () => this.#onConnect());
     this.#socket.on('end', () => this.#onEnd());

@@ -156,6 +156,7 @@ test('roles and clusters make different workers of one URL; the pool is shared u
   await begin('g2', [spec()]);
   registry.release('g1');
   assert.notEqual(client.counts(url), undefined);
+  assert.match(renderPrometheus(store), /smg_worker_health\{worker="[0-9a-f]+"\} 1\n/);
   assert.throws(() => registry.reconcile('g3', [spec(), spec()]), /two regular workers/);
   assert.deepEqual(registry.list(), [workers[0]]);
 });

@@ -132,7 +132,7 @@ export class WorkerRegistry implements WorkerObserver, ModelsVersion {
     for (const { worker } of this.#entries.values()) {
       this.#checker.stop(worker);
       this.#pools.close(worker.url);
-      this.#stats?.forget(worker);
+      this.#stats?.forget(worker.id);
     }
     this.#entries.clear();
   }
@@ -183,12 +183,19 @@ export class WorkerRegistry implements WorkerObserver, ModelsVersion {
 
   #remove(worker: ManagedWorker): void {
     if (!this.#entries.delete(keyOf(worker.spec()))) throw new BugError('A worker was removed twice');
+    const others = this.list();
     const { origin } = new URL(worker.url);
-    let shared = false;
-    for (const other of this.#entries.values()) shared ||= new URL(other.worker.url).origin === origin;
-    if (!shared) this.#pools.close(worker.url);
-    this.#stats?.forget(worker);
+    if (!others.some((other) => new URL(other.url).origin === origin)) this.#pools.close(worker.url);
+    if (!others.some((other) => other.id === worker.id)) this.#stats?.forget(worker.id);
     this.#emit(worker, 'removed', worker.health);
+  }
+
+  /** The same URL in another cluster or role goes by the same id. */
+  #updateHealthGauge(id: string): void {
+    this.#stats?.setHealth(
+      id,
+      this.list().some((worker) => worker.id === id && worker.available),
+    );
   }
 
   #hasPending(generation: GenerationKey): boolean {
@@ -200,7 +207,7 @@ export class WorkerRegistry implements WorkerObserver, ModelsVersion {
 
   #emit(worker: ManagedWorker, change: WorkerChange, previousHealth: WorkerHealth): void {
     if (change === 'models') this.modelsVersion += 1;
-    if (change !== 'removed') this.#stats?.update(worker);
+    if (change !== 'removed') this.#updateHealthGauge(worker.id);
     const event: WorkerEvent = { worker, change, previousHealth };
     for (const listener of this.#listeners) listener(event);
   }

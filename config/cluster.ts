@@ -37,29 +37,18 @@ export const healthCheckSchema = z.strictObject({
 
 export type HealthCheckConfig = z.output<typeof healthCheckSchema>;
 
-const request = duration().describe('Whole request with all its attempts; 0 = none. Default 30m.');
-const connect = duration().describe('TCP and TLS set-up. Default 10s.');
-const firstByte = duration().describe('From the last request byte to the response head; 0 = none. Default 2m.');
-const idle = duration().describe('Between two response bytes; 0 = none. Default 5m.');
-
 /** Time limits towards workers. */
 export const timeoutsSchema = z
   .strictObject({
-    connect: connect.prefault('10s'),
-    first_byte: firstByte.prefault('2m'),
-    idle: idle.prefault('5m'),
-    request: request.prefault('30m'),
+    connect: duration().prefault('10s').describe('TCP and TLS set-up. Default 10s.'),
+    first_byte: duration()
+      .prefault('2m')
+      .describe('From the last request byte to the response head; 0 = none. Default 2m.'),
+    idle: duration().prefault('5m').describe('Between two response bytes; 0 = none. Default 5m.'),
+    request: duration().prefault('30m').describe('Whole request with all its attempts; 0 = none. Default 30m.'),
   })
   .prefault({})
   .describe('Time limits towards workers.');
-
-/** The same where a route overrides some of them. */
-export const timeoutOverridesSchema = z.strictObject({
-  connect: connect.optional(),
-  first_byte: firstByte.optional(),
-  idle: idle.optional(),
-  request: request.optional(),
-});
 
 export type TimeoutsConfig = z.output<typeof timeoutsSchema>;
 
@@ -82,7 +71,10 @@ const engineSchema = z
   .describe('Engines started beside the gateway; their URLs join the workers.');
 
 /** A policy by name, or written out: `{ type, ...parameters }`. */
-export const policySchema = z.union([z.string(), z.looseObject({ type: z.string() })]);
+export const policySchema = z.union([
+  z.string(),
+  z.looseObject({ type: z.string().describe('Policy type; its settings stand beside it.') }),
+]);
 
 /** Workers that serve the same models by the same rules. */
 export const clusterSchema = z.strictObject({

@@ -137,7 +137,16 @@ describe('the config of a filter', () => {
       'telemetry: { request_id: { headers: [x-a] }, logs: { access: false } }\nmodels: { aliases: { a: b } }';
     assert.deepEqual(await configOf(text, 'request_id'), { headers: ['x-a'] });
     assert.deepEqual(await configOf(text, 'telemetry'), { access_log: false });
-    assert.deepEqual(await configOf(text, 'model'), { aliases: { a: 'b' } });
+    assert.deepEqual(await configOf(text, 'model'), { aliases: { a: 'b' }, routes: [] });
+  });
+
+  it('of model holds the routes', async () => {
+    const text =
+      'clusters: [http://a:1]\nroutes: [{ cluster: default, match: { models: [x] }, filters: { cors: {} } }]';
+    assert.deepEqual(await configOf(text, 'model'), {
+      aliases: {},
+      routes: [{ name: 'route_1', cluster: 'default', match: { models: ['x'] } }],
+    });
   });
 
   it('has its errors at the place where the value was written, block or entry', async () => {

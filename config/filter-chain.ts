@@ -10,6 +10,7 @@ import {
   nodeAt,
   type Origin,
   textOf,
+  withoutEntry,
 } from './config-node.js';
 import { didYouMean } from './did-you-mean.js';
 import { FILTER_PRESETS, type FilterPreset, INSERTION_ANCHOR, TERMINAL_FILTER } from './filters.js';
@@ -43,6 +44,13 @@ function entryAs(key: string, from = key) {
   };
 }
 
+/** Routes as the filter `model` takes them: it picks the cluster and the time limit, not the changes of filters. */
+function routesOf(block: ConfigNode): ConfigNode | undefined {
+  if (block.kind !== 'list' || block.items.length === 0) return undefined;
+  const items = block.items.map((route) => (route.kind === 'map' ? withoutEntry(route, 'filters') : route));
+  return mapNode([['routes', { ...block, items }]], block.path, block.origin);
+}
+
 /** The one table of blocks and filters. */
 export const FILTER_BLOCKS: readonly FilterBlock[] = [
   { filter: 'request_id', path: ['telemetry', 'request_id'], toConfig: (block) => block },
@@ -50,6 +58,7 @@ export const FILTER_BLOCKS: readonly FilterBlock[] = [
   { filter: 'cors', path: ['cors'], toConfig: (block) => block },
   { filter: 'auth', path: ['auth'], toConfig: (block) => block },
   { filter: 'model', path: ['models'], toConfig: entryAs('aliases') },
+  { filter: 'model', path: ['routes'], toConfig: routesOf },
   { filter: 'retry', path: ['resilience', 'retry'], toConfig: (block) => block },
 ];
 

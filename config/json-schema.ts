@@ -42,7 +42,8 @@ export function configJsonSchema(catalog: PluginCatalog | undefined): object {
     node.required = (node.required as string[]).filter((key) => key !== 'name');
     if ((node.required as string[]).length === 0) delete node.required;
   }
-  for (const [path, alternative] of SHORTHAND) {
+  // Deepest first: a replaced node has another shape above what is inside of it.
+  for (const [path, alternative] of [...SHORTHAND].sort((a, b) => b[0].length - a[0].length)) {
     replace(properties, path, (node) => ({
       description: node.description,
       anyOf: [alternative, without(node, 'description')],

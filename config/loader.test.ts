@@ -196,6 +196,11 @@ describe('errors', () => {
     ],
     ['an unknown backend', 'clusters: [{ workers: [{ url: "http://a:1", backend: x }] }]', /no backend "x"/],
     ['a planned key', 'clusters: [{ name: a, provider: openai }]', /1:23 clusters\[0\]\.provider: is not built yet/],
+    [
+      'time limits of routes that are to come',
+      'clusters: [http://a:1]\nroutes: [{ cluster: default, timeouts: { idle: 1s } }]',
+      /routes\[0\]\.timeouts\.idle: is not built yet$/,
+    ],
     ['per-model settings', 'models: { llama: { cost: 1 } }', /models\.llama: is not built yet/],
     ['a planned scheme', 'clusters: [grpc://a:1]', /workers behind grpc:\/\/ are not built yet/],
     [

@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Document, isScalar, type Scalar, visit } from 'yaml';
 import { type ConfigNode, formatOrigin, formatPath, locate } from './config-node.js';
 import { expandFilterChain } from './filter-chain.js';
-import { type GatewayConfig, gatewaySchema, type PolicyConfig } from './gateway.js';
+import { type FilterConfig, type GatewayConfig, gatewaySchema, type PolicyConfig } from './gateway.js';
 import type { LoadedConfig } from './loader.js';
 import { formatByteSize, formatDuration } from './scalars.js';
 import { metaAt } from './schema-walk.js';
@@ -28,12 +29,11 @@ export function canonicalObject(config: GatewayConfig): Plain {
     policy: policyReference(policy, policies),
     engine: engine === undefined ? undefined : { type: engine.type, count: engine.count, config: engine.config },
   }));
-  const filters = config.filters.map(({ name, type, config: settings, match }) => ({
-    name,
-    type,
-    config: Object.keys(settings).length > 0 ? settings : undefined,
-    match,
-  }));
+  const filters = config.filters.map((filter) => {
+    const settings = ownSettings(filter, config);
+    const { name, type, match } = filter;
+    return { name, type, config: Object.keys(settings).length > 0 ? settings : undefined, match };
+  });
   const routes = config.routes.map((route) => {
     const entries = route.filters.map(({ name, disabled, config: settings }) => [name, { disabled, config: settings }]);
     return { ...route, filters: Object.fromEntries(entries) as Plain };
@@ -54,6 +54,15 @@ export function canonicalObject(config: GatewayConfig): Plain {
     runtime,
   };
   return canonicalValue(all, []) as Plain;
+}
+
+/** Settings without those that say what a printed top-level block says as well. */
+function ownSettings({ name, config: settings }: FilterConfig, config: GatewayConfig): Plain {
+  const fromBlocks: Plain = {};
+  if (name === 'telemetry') fromBlocks.access_log = config.telemetry.logs.access;
+  if (name === 'model') fromBlocks.aliases = config.models.aliases;
+  const own = Object.entries(settings).filter(([key, value]) => !isDeepStrictEqual(value, fromBlocks[key]));
+  return Object.fromEntries(own.filter(([key]) => name !== 'model' || key !== 'routes'));
 }
 
 /** A policy with settings of its own goes under `policies:`. */

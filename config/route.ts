@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { timeoutOverridesSchema } from './cluster.js';
-import { resourceName } from './scalars.js';
+import { duration, resourceName } from './scalars.js';
 
 const patterns = z.array(z.string().min(1)).min(1);
 
@@ -33,5 +32,8 @@ export const routeSchema = z.strictObject({
   match: routeMatchSchema.prefault({}).describe('Which requests. Default: all.'),
   cluster: z.string().describe('Name of the cluster that serves them.'),
   filters: z.record(z.string(), filterOverrideSchema).default({}).describe('Changes by filter name.'),
-  timeouts: timeoutOverridesSchema.prefault({}).describe('Instead of those of the cluster.'),
+  timeouts: z
+    .strictObject({ request: duration().optional().describe('Whole request with all its attempts; 0 = none.') })
+    .prefault({})
+    .describe('Instead of those of the cluster.'),
 });

@@ -48,7 +48,14 @@ export function createStubCatalog(extra: readonly AnyPlugin[] = []): PluginCatal
     filter('cors', z.strictObject({ allow_origins: z.array(z.string()).default([]) })),
     filter('auth', AUTH),
     filter('inference', none, { provides: ['inference_request'] }),
-    filter('model', z.strictObject({ aliases: z.record(z.string(), z.string()).default({}) }), NEEDS_REQUEST),
+    filter(
+      'model',
+      z.strictObject({
+        aliases: z.record(z.string(), z.string()).default({}),
+        routes: z.array(z.looseObject({ name: z.string(), cluster: z.string() })).default([]),
+      }),
+      NEEDS_REQUEST,
+    ),
     filter('retry', RETRY, { nesting: true }),
     filter('policy'),
     filter('credentials'),

@@ -1,42 +1,21 @@
-import type { Counter, Family, Histogram, StatsScope, StreamInfo, TokenUsage, Worker } from '../../core/api/index.js';
+import type { Counter, Family, Histogram, StatsScope, StreamInfo, TokenUsage } from '../../core/api/index.js';
 import { BoundCounters, childMap } from './bound-counters.js';
 import type { ModelLabels } from './model-labels.js';
+import { kindOf, type WorkerKind } from './worker-kind.js';
 
 /** Seconds per token: 10 to 50 ms is what engines do. */
 const PER_TOKEN_BUCKETS = [
   0.0025, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5,
 ];
 
-/** Kind of worker that a request ended at, as SMG's dashboards name it. */
-interface WorkerKind {
-  readonly router: 'http' | 'grpc' | 'openai';
-  readonly backend: 'regular' | 'pd' | 'external';
-  readonly connection: 'http' | 'grpc';
-}
-
-const HTTP_WORKER: WorkerKind = { router: 'http', backend: 'regular', connection: 'http' };
-const HTTP_PAIR: WorkerKind = { router: 'http', backend: 'pd', connection: 'http' };
-const GRPC_WORKER: WorkerKind = { router: 'grpc', backend: 'regular', connection: 'grpc' };
-const GRPC_PAIR: WorkerKind = { router: 'grpc', backend: 'pd', connection: 'grpc' };
-const PROVIDER: WorkerKind = { router: 'openai', backend: 'external', connection: 'http' };
-
-function kindOf(worker: Worker | undefined): WorkerKind {
-  if (worker === undefined) return HTTP_WORKER;
-  if (worker.runtime === 'external') return PROVIDER;
-  const pair = worker.workerType !== 'regular';
-  if (worker.backend.endsWith('_grpc')) return pair ? GRPC_PAIR : GRPC_WORKER;
-  return pair ? HTTP_PAIR : HTTP_WORKER;
-}
-
-/** Bound series of one combination of model, api, worker kind and streaming. */
+/** Bound series of one combination of model, api, worker kind and streaming; all but the first on their first use. */
 interface RequestSeries {
   readonly requests: Counter;
-  readonly duration: Histogram;
-  readonly firstToken: Histogram;
-  readonly perToken: Histogram;
   readonly errors: BoundCounters;
-  readonly inputTokens: Counter;
-  readonly outputTokens: Counter;
+  readonly routerTokens: BoundCounters;
+  duration: Histogram | undefined;
+  firstToken: Histogram | undefined;
+  perToken: Histogram | undefined;
 }
 
 /** Metrics of requests to models, whichever worker took them in the end. */
@@ -106,10 +85,7 @@ export class InferenceMetrics {
     const series = this.#seriesOf(model, streamInfo, stream);
     series.requests.inc();
     if (!streamInfo.complete || streamInfo.status >= 400) series.errors.get(errorType(streamInfo)).inc();
-    else {
-      series.duration.observe((endedMs - streamInfo.startedMs) / 1000);
-      if (stream) observeTokenTimes(series, streamInfo, endedMs);
-    }
+    else this.#observe(series, model, streamInfo, stream, endedMs);
     if (streamInfo.usage !== undefined) this.#countTokens(series, model, streamInfo, streamInfo.usage);
     return model;
   }
@@ -130,13 +106,28 @@ export class InferenceMetrics {
     const { router, backend, connection } = kind;
     return {
       requests: this.#requests.with(router, backend, connection, model, api, String(stream)),
-      duration: this.#duration.with(router, backend, connection, model, api),
-      firstToken: this.#firstToken.with(router, backend, model, api),
-      perToken: this.#perToken.with(router, backend, model, api),
       errors: new BoundCounters((type) => this.#errors.with(router, backend, connection, model, api, type)),
-      inputTokens: this.#routerTokens.with(router, backend, model, api, 'input'),
-      outputTokens: this.#routerTokens.with(router, backend, model, api, 'output'),
+      routerTokens: new BoundCounters((type) => this.#routerTokens.with(router, backend, model, api, type)),
+      duration: undefined,
+      firstToken: undefined,
+      perToken: undefined,
     };
+  }
+
+  /** Times of a request that completed well. */
+  #observe(series: RequestSeries, model: string, streamInfo: StreamInfo, stream: boolean, endedMs: number): void {
+    const { router, backend, connection } = kindOf(streamInfo.attempts.at(-1)?.worker);
+    const api = streamInfo.api?.type ?? 'other';
+    const { firstByteMs, startedMs, usage } = streamInfo;
+    series.duration ??= this.#duration.with(router, backend, connection, model, api);
+    series.duration.observe((endedMs - startedMs) / 1000);
+    if (!stream || firstByteMs === 0) return;
+    series.firstToken ??= this.#firstToken.with(router, backend, model, api);
+    series.firstToken.observe((firstByteMs - startedMs) / 1000);
+    const tokens = usage?.completionTokens ?? 0;
+    if (tokens < 2) return;
+    series.perToken ??= this.#perToken.with(router, backend, model, api);
+    series.perToken.observe((endedMs - firstByteMs) / 1000 / (tokens - 1));
   }
 
   #countTokens(series: RequestSeries, model: string, streamInfo: StreamInfo, usage: TokenUsage): void {
@@ -148,24 +139,16 @@ export class InferenceMetrics {
       byTenant.set(tenant, tokens);
     }
     if (usage.promptTokens !== undefined) {
-      series.inputTokens.inc(usage.promptTokens);
+      series.routerTokens.get('input').inc(usage.promptTokens);
       tokens.get('input').inc(usage.promptTokens);
     }
     if (usage.completionTokens !== undefined) {
-      series.outputTokens.inc(usage.completionTokens);
+      series.routerTokens.get('output').inc(usage.completionTokens);
       tokens.get('output').inc(usage.completionTokens);
     }
     if (usage.cachedTokens !== undefined) tokens.get('cached_input').inc(usage.cachedTokens);
     if (usage.reasoningTokens !== undefined) tokens.get('reasoning').inc(usage.reasoningTokens);
   }
-}
-
-function observeTokenTimes(series: RequestSeries, streamInfo: StreamInfo, endedMs: number): void {
-  const { firstByteMs, startedMs, usage } = streamInfo;
-  if (firstByteMs === 0) return;
-  series.firstToken.observe((firstByteMs - startedMs) / 1000);
-  const tokens = usage?.completionTokens ?? 0;
-  if (tokens > 1) series.perToken.observe((endedMs - firstByteMs) / 1000 / (tokens - 1));
 }
 
 /** The error classes of SMG's metric, with three of our own: `client_closed`, `rate_limited`, `auth`. */

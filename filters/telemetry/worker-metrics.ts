@@ -1,5 +1,6 @@
 import type { Attempt, Counter, Family, Histogram, StatsScope, Worker } from '../../core/api/index.js';
-import { BoundCounters } from './bound-counters.js';
+import { BoundCounters, childMap } from './bound-counters.js';
+import { kindOf } from './worker-kind.js';
 
 /** Fleets are large, and a worker's series go when it does. */
 const MAX_WORKER_SERIES = 5000;
@@ -20,7 +21,7 @@ export class WorkerMetrics {
   /** Goes with the worker: one that comes back under the same id binds anew, after its old series were removed. */
   readonly #byWorker = new WeakMap<Worker, WorkerSeries>();
   /** By router type, in it by status. */
-  readonly #responsesOf = { http: new Map<number, BoundCounters>(), openai: new Map<number, BoundCounters>() };
+  readonly #responsesOf = new Map<string, Map<number, BoundCounters>>();
   readonly #attemptsOf = new Map<string, BoundCounters>();
 
   constructor(stats: StatsScope, durationBuckets: readonly number[]) {
@@ -57,7 +58,7 @@ export class WorkerMetrics {
       series.requests.get(model).inc();
       const end = attempt.endedMs === 0 ? endedMs : attempt.endedMs;
       series.duration.observe((end - attempt.startedMs) / 1000);
-      this.#responseCounters(worker.runtime === 'external' ? 'openai' : 'http', status)
+      this.#responseCounters(kindOf(worker).router, status)
         .get(error ?? '')
         .inc();
       this.#attemptCounters(worker.cluster)
@@ -78,8 +79,8 @@ export class WorkerMetrics {
     return series;
   }
 
-  #responseCounters(routerType: 'http' | 'openai', status: number): BoundCounters {
-    const byStatus = this.#responsesOf[routerType];
+  #responseCounters(routerType: string, status: number): BoundCounters {
+    const byStatus = childMap(this.#responsesOf, routerType);
     let counters = byStatus.get(status);
     if (counters === undefined) {
       const code = status === 0 ? 'none' : String(status);

@@ -476,8 +476,10 @@ function isDigit(byte: number): boolean {
 function isName(bytes: Buffer, start: number, end: number, name: string): boolean {
   if (end < 0) return JSON.parse(`"${bytes.toString('utf8', start, ~end)}"`) === name;
   const length = end - start;
-  if (length < name.length) return false;
-  if (length > name.length) return length <= name.length * 3 && bytes.toString('utf8', start, end) === name;
-  for (let i = 0; i < length; i++) if (bytes[start + i] !== name.charCodeAt(i)) return false;
-  return true;
+  for (let i = 0; i < name.length; i++) {
+    const unit = name.charCodeAt(i);
+    if (unit >= 0x80) return bytes.toString('utf8', start, end) === name;
+    if (i === length || bytes[start + i] !== unit) return false;
+  }
+  return length === name.length;
 }

@@ -24,6 +24,7 @@ clusters:
 models: { aliases: { gpt: llama } }
 auth: { api_key: sk-gateway }
 resilience: { retry: off }
+filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-sim-fault] } }]
 `);
     client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'sk-gateway', maxRetries: 0 });
   });

@@ -97,7 +97,7 @@ describe('kill matrix', () => {
   let refused: GatewayFixture;
 
   before(async () => {
-    sim = await startTestSim({ models: ['m'], ttft: '5ms', itl: '5ms', output_tokens: '64' });
+    sim = await startTestSim({ models: ['m'], ttft: '5ms', itl: '2ms', output_tokens: '64' });
     silent = await openSilentListener();
     const config = (url: string): string => `
 clusters:
@@ -106,6 +106,7 @@ clusters:
     timeouts: { connect: 5s, first_byte: 300ms, idle: 300ms }
     workers: [{ url: "${url}", models: [m], runtime: sglang }]
 resilience: { retry: off }
+filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-sim-fault] } }]
 `;
     gateway = await startGateway(config(sim.url));
     hanging = await startGateway(config(`http://127.0.0.1:${silent.port}`));

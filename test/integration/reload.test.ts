@@ -75,10 +75,10 @@ ${extra}
 
   it('keeps the old configuration when the new one is broken, and says where', async () => {
     const generation = gateway.server.generation;
-    const result = await gateway.reload(`${yaml(sims)}\nmodels:\n  aliasses: {}\n`);
+    const result = await gateway.reload(`${yaml(sims)}\nrouts: []\n`);
     assert.equal(result.ok, false);
     assert.equal(gateway.server.generation, generation);
-    assert.match(gateway.logText(), /gateway\.yaml:\d+:\d+ models\.aliasses.*aliases/);
+    assert.match(gateway.logText(), /gateway\.yaml:\d+:\d+ routs.*did you mean \\"routes/);
     assert.equal((await rawPost('h1', gateway.port, CHAT, body(false)).answer).status, 200);
     assert.match(await gateway.metricsText(), /smg_config_last_reload_successful 0/);
   });

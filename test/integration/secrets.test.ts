@@ -32,6 +32,7 @@ telemetry:
   logs: { level: trace }
   metrics: { prometheus: { host: 127.0.0.1, port: 0 } }
 resilience: { retry: { backoff: { initial: 1ms, max: 2ms } } }
+filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-sim-fault] } }]
 `,
       { env: { WORKER_KEY }, files: { 'key.txt': `${GATEWAY_KEY}\n` } },
     );

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { loadConfig } from '../../config/loader.js';
+import { ERROR_CODES } from '../../core/api/errors.js';
+import { createBuiltInCatalog } from '../../core/di/plugin-loader.js';
+import { BUILT_IN_FILTERS } from '../../filters/index.js';
+
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+describe('documentation', () => {
+  it('docs/errors.md is the error table, no more and no less', () => {
+    const rows = [...read('docs/errors.md').matchAll(/^\| `(\w+)` +\| (\d+) +\| (\w+) +\| (yes|no) +\|$/gm)];
+    const documented = rows.map(([, code, status, type, retried]) => [code, Number(status), type, retried === 'yes']);
+    const actual = Object.entries(ERROR_CODES).map(([code, { status, type, retryable }]) => [
+      code,
+      status,
+      type,
+      retryable,
+    ]);
+    assert.deepEqual(documented, actual);
+  });
+
+  it('the YAML of the README is a complete configuration', async () => {
+    const yaml = /```yaml\n([\s\S]*?)```/.exec(read('README.md'))?.[1];
+    assert.ok(yaml !== undefined);
+    assert.ok(parse(yaml));
+    const { mkdtemp, rm, writeFile } = await import('node:fs/promises');
+    const dir = await mkdtemp('/tmp/smg-readme-');
+    try {
+      await writeFile(`${dir}/gateway.yaml`, yaml);
+      const source = { file: 'gateway.yaml', cwd: dir, env: { GATEWAY_API_KEY: 'k' }, defaults: 'standard' } as const;
+      const { config } = await loadConfig(source, createBuiltInCatalog());
+      assert.equal(config.clusters[0]?.workers.length, 2);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  });
+
+  it('every filter has a page that the README links to', () => {
+    const readme = read('README.md');
+    for (const { type } of BUILT_IN_FILTERS) {
+      assert.ok(readme.includes(`(filters/${type}/README.md)`), `README.md does not link to filters/${type}`);
+      assert.match(read(`filters/${type}/README.md`), /```yaml/, `filters/${type}/README.md has no example`);
+    }
+  });
+});

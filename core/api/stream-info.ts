@@ -47,6 +47,7 @@ export class StreamInfo {
   /** Milliseconds, monotonic clock; 0 until it happened. */
   readonly startedMs: number;
   requestCompleteMs = 0;
+  /** First byte of the response body; of the head where there is none. */
   firstByteMs = 0;
   endedMs = 0;
   /** Monotonic time at which the whole request must have ended; 0 none. Set with the route's cluster. */

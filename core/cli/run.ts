@@ -2,6 +2,7 @@ import type { CatalogLoader } from '../../config/catalog.js';
 import { ConfigErrors, formatIssues } from '../../config/config-errors.js';
 import { formatPath, locate } from '../../config/config-node.js';
 import { FileSource } from '../../config/file-source.js';
+import type { ClusterConfig } from '../../config/gateway.js';
 import { type LoadedConfig, loadConfig } from '../../config/loader.js';
 import { ConfigError } from '../api/errors.js';
 import type { Server } from '../server/server.js';
@@ -35,7 +36,7 @@ export async function runGateway(
   };
   let server: Server;
   try {
-    server = await Server.start({ load });
+    server = await Server.start({ load, version: packageVersion() });
   } catch (error) {
     return reportStartFailure(error, loaded, io);
   }
@@ -159,8 +160,9 @@ class GatewayRun {
     };
     this.#server.services.log.logger.info(facts, 'gateway started');
     const first = this.#server.addresses[0];
-    const model = config.clusters.find((cluster) => cluster.engine !== undefined);
-    if (first !== undefined && model !== undefined) this.#io.stderr.write(hints(urlOf(first.host, first.port)));
+    const embedded = config.clusters.find((cluster) => cluster.engine !== undefined);
+    if (first === undefined || embedded === undefined) return;
+    this.#io.stderr.write(hints(urlOf(first.host, first.port), modelOf(embedded)));
   }
 }
 
@@ -168,15 +170,21 @@ function urlOf(host: string, port: number): string {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+/** A model that the embedded engines of a cluster serve. */
+function modelOf(cluster: ClusterConfig): string {
+  const { models } = (cluster.engine?.config ?? {}) as { models?: readonly unknown[] };
+  return String(cluster.models[0] ?? models?.[0] ?? 'sim');
+}
+
 /** What to try with engines that are part of the gateway. */
-function hints(url: string): string {
+function hints(url: string, model: string): string {
   const base = url.replace('0.0.0.0', '127.0.0.1').replace('[::]', '[::1]');
   return [
     '',
     'Try:',
     `  curl ${base}/v1/models`,
     `  curl ${base}/v1/chat/completions -H 'content-type: application/json' \\`,
-    `    -d '{"model": "sim", "stream": true, "messages": [{"role": "user", "content": "hello"}]}'`,
+    `    -d '{"model": "${model}", "stream": true, "messages": [{"role": "user", "content": "hello"}]}'`,
     '',
     '',
   ].join('\n');

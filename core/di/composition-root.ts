@@ -11,6 +11,7 @@ import { openListener } from '../listener/listener.js';
 import { SystemClock } from '../server/system-clock.js';
 import { AccessLogger } from '../telemetry/access-logger.js';
 import { createLog, type GatewayLog, type LogOptions } from '../telemetry/log.js';
+import { registerProcessMetrics } from '../telemetry/process-metrics.js';
 import { StatsStore } from '../telemetry/stats-store.js';
 import { ServiceContainer } from './container.js';
 
@@ -25,11 +26,17 @@ export interface ProcessServices {
   readonly registry: WorkerRegistry;
 }
 
-/** Builds them and binds those that plugins may ask for. Nothing here opens a socket. */
-export function createProcessServices(logOptions: LogOptions): ProcessServices {
+/** Builds them and binds those that plugins may ask for. Nothing here opens a socket. `version` is for metrics. */
+export function createProcessServices(logOptions: LogOptions, version: string): ProcessServices {
   const clock = new SystemClock();
-  const log = createLog(logOptions);
   const stats = new StatsStore();
+  const dropped = stats.counter({
+    name: 'smg_log_dropped_lines_total',
+    help: 'Log lines that were dropped because nobody reads the output',
+    labels: ['sink'],
+  });
+  const log = createLog({ dropped: dropped.with('stdout'), ...logOptions });
+  registerProcessMetrics(stats, version);
   const servers: HttpServers = { listen: (options, accept) => openListener({ ...options, clock }, accept) };
   const clusterStats = new ClusterStats(stats);
   const client = new HttpUpstreamClient({ clock, stats: clusterStats });
@@ -39,6 +46,10 @@ export function createProcessServices(logOptions: LogOptions): ProcessServices {
     countCheck: (workerType, result) => clusterStats.countCheck(workerType, result),
   });
   const registry = new WorkerRegistry({ checker, pools: client, clock, stats: clusterStats });
+
+  registry.onChange(({ worker, change }) => {
+    if (change === 'removed') stats.removeLabelled('worker', worker.id);
+  });
 
   const container = ServiceContainer.createRoot();
   container.bind(Clock, clock);

@@ -1,6 +1,6 @@
 import { BugError, GatewayError } from '../api/errors.js';
 import { BodyData, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus } from '../api/filter.js';
-import type { HeaderMap, ResponseHeaders } from '../api/headers.js';
+import type { HeaderMap, ResponseHeaders, ResponseKind } from '../api/headers.js';
 import type { Delta } from '../api/inference.js';
 import type { FilterManager } from './filter-manager.js';
 import { HeldBody, type HeldPiece } from './held-body.js';
@@ -23,6 +23,8 @@ export class EncoderPath {
   /** True once a response has entered, held or not. */
   started = false;
   headers: ResponseHeaders | undefined = undefined;
+  /** Kind of the body where it enters; the filter that renders changes that of the headers, not this. */
+  #kind: ResponseKind = 'bytes';
   #headersEnd = false;
   #headersHeldAt = -1;
   #allHeld = false;
@@ -40,6 +42,7 @@ export class EncoderPath {
     if (this.started) throw new BugError('encodeHeaders: the response has already begun');
     this.started = true;
     this.headers = headers;
+    this.#kind = headers.kind;
     this.#headersEnd = endStream;
     if (this.#manager.plan.wantsEvents && !endStream && headers.kind === 'bytes' && isEventStream(headers)) {
       this.#splitter = new SseSplitter();
@@ -160,7 +163,7 @@ export class EncoderPath {
   }
 
   encodeDelta(index: number, delta: Delta, end: boolean): void {
-    if (this.headers?.kind !== 'deltas') throw new BugError('encodeDelta: this response is made of bytes');
+    if (this.#kind !== 'deltas') throw new BugError('encodeDelta: this response is made of bytes');
     const { filters } = this.#manager;
     const piece: HeldPiece = { bytes: undefined, framed: undefined, delta, trailers: undefined, end };
     for (let k = index; k >= 0; k--) {

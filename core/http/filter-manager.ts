@@ -331,12 +331,12 @@ export class FilterManager implements InnerRun, Releasable {
   }
 
   #performReply(error: GatewayError): void {
-    this.streamInfo.responseDetails = error.details;
     if (this.#stream === undefined || this.#encoder.started) {
       this.#end();
       this.#sink.onError(error);
       return;
     }
+    this.streamInfo.responseDetails = error.details;
     const { headers, body } = renderLocalReply(error, this.streamInfo.errorDialect, this.streamInfo.requestId);
     this.#modifyReply?.(headers);
     this.#execution.enter();

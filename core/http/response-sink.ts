@@ -44,7 +44,7 @@ export class ResponseSink implements StreamSink {
   #sendHead(headers: ResponseHeaders, endStream: boolean): void {
     this.#headSent = true;
     this.#info.status = headers.status;
-    this.#info.firstByteMs = this.#clock.monotonicMs();
+    if (endStream) this.#info.firstByteMs = this.#clock.monotonicMs();
     this.#stream.encodeHeaders(headers, endStream);
   }
 
@@ -66,6 +66,7 @@ export class ResponseSink implements StreamSink {
   }
 
   #write(bytes: Buffer, endStream: boolean, framed: Buffer | undefined): void {
+    if (this.#info.responseBytes === 0) this.#info.firstByteMs = this.#clock.monotonicMs();
     this.#info.responseBytes += bytes.length;
     this.#stream.encodeData(bytes, endStream, framed);
     if (endStream) this.#complete();
@@ -93,6 +94,7 @@ export class ResponseSink implements StreamSink {
       if (this.#info.requestId !== '') headers.append('x-request-id', this.#info.requestId);
       this.#sendHead(headers, false);
       this.#info.responseBytes += body.length;
+      this.#info.firstByteMs = this.#clock.monotonicMs();
       this.#stream.encodeData(body, true);
     } else if (this.#alignment !== undefined) {
       const event = renderErrorEvent(error, this.#info.errorDialect, this.#info.requestId);

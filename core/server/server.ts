@@ -26,6 +26,8 @@ export interface ServerOptions {
   readonly load: () => Promise<LoadedConfig>;
   /** Overrides of the log's output, for tests and embedding. */
   readonly log?: Pick<LogOptions, 'destination' | 'sink'> | undefined;
+  /** Shown in metrics. Default `unknown`. */
+  readonly version?: string;
 }
 
 /** Outcome of one reload. */
@@ -56,11 +58,12 @@ export class Server {
 
   private constructor(options: ServerOptions, loaded: LoadedConfig) {
     const { logs } = loaded.config.telemetry;
-    this.services = createProcessServices({
+    const logOptions: LogOptions = {
       level: levelOf(logs.level),
       format: logs.format === 'auto' ? undefined : logs.format,
       ...options.log,
-    });
+    };
+    this.services = createProcessServices(logOptions, options.version ?? 'unknown');
     this.#load = options.load;
     this.#loaded = loaded;
     const { stats } = this.services;
@@ -249,7 +252,6 @@ export class Server {
 }
 
 function levelOf(level: string): LogLevel {
-  if (level === 'silent') return 'error';
-  if (['trace', 'debug', 'info', 'warn', 'error'].includes(level)) return level as LogLevel;
+  if (['trace', 'debug', 'info', 'warn', 'error', 'silent'].includes(level)) return level as LogLevel;
   throw new ConfigError(`"${level}" is not a log level`);
 }

@@ -5,6 +5,7 @@ import { ConfigError } from '../api/errors.js';
 import { createProcessServices } from '../di/composition-root.js';
 import { ExitCode } from './exit-codes.js';
 import type { CliIo, Environment } from './io.js';
+import { packageVersion } from './version.js';
 
 /** `smg sim`: runs one simulated engine until a signal comes. */
 export async function runSim(argv: readonly string[], _env: Environment, io: CliIo): Promise<number> {
@@ -20,7 +21,7 @@ export async function runSim(argv: readonly string[], _env: Environment, io: Cli
     io.stderr.write(`smg sim: ${error.message}\n`);
     return ExitCode.Usage;
   }
-  const { servers, clock, log } = createProcessServices({ format: 'text' });
+  const { servers, clock, log } = createProcessServices({ format: 'text' }, packageVersion());
   try {
     const sim = await SimServer.start(config, { httpServers: servers, clock, logger: log.logger });
     io.stdout.write(`simulated engine "${sim.name}" serves ${sim.models.join(', ')} on ${sim.url}\n`);

@@ -1,3 +1,8 @@
-/** What tests of filters and plugins need: the real chain without sockets, and a clock that stands still. */
+/**
+ * What tests of plugins need: the real chain without sockets, a clock that stands still, a whole gateway on port 0, and a
+ * simulated engine behind it.
+ */
 export * from './fake-clock.js';
 export * from './filter-harness.js';
+export * from './gateway-fixture.js';
+export * from './sim-fixture.js';

@@ -8,10 +8,13 @@ import { WRITE_HIGH_WATERMARK_BYTES } from './listener-limits.js';
 
 /** RFC 9113 §7. */
 export const H2_NO_ERROR = 0;
-export const H2_INTERNAL_ERROR = 2;
-export const H2_CANCEL = 8;
 
 const EMPTY = Buffer.alloc(0);
+/**
+ * What a stream is destroyed with: node sends RST_STREAM with INTERNAL_ERROR for it. `close(code)` would end the stream
+ * first, and a client that has seen END_STREAM takes a cut answer for a whole one.
+ */
+const RESET = Object.assign(new Error('Stream was reset'), { stack: '' });
 
 /**
  * One request and its answer on an HTTP/2 connection, over a stream of node:http2. Same rules as for HTTP/1: once the
@@ -100,7 +103,7 @@ export class Http2Stream implements ServerStream {
   reset(): void {
     if (this.#over) return;
     this.#release();
-    this.#stream.close(H2_INTERNAL_ERROR);
+    this.#stream.destroy(RESET);
   }
 
   readDisable(disable: boolean): void {
@@ -154,7 +157,7 @@ export class Http2Stream implements ServerStream {
       this.#release();
       handler?.onReset(reason);
     }
-    if (!this.#stream.destroyed) this.#stream.close(H2_CANCEL);
+    if (!this.#stream.destroyed) this.#stream.destroy(RESET);
   }
 
   /** Ends it when either side has stood still for too long. */

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { connect as connectHttp2 } from 'node:http2';
+import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { type Exchange, ListenerFixture, settle } from './listener.fixture.js';
+
+const CHUNK = Buffer.alloc(16 * 1024, 120);
+const MiB = 1024 * 1024;
+
+/** Bytes of all buffers that are still reachable. */
+function heldBytes(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().arrayBuffers;
+}
+
+/** Writes until told to stop; goes on when told to; ends after `total` bytes. Returns what was written so far. */
+function produce(exchange: Exchange, total: number): { written: () => number } {
+  let written = 0;
+  const go = (): void => {
+    while (!exchange.stream.aboveHighWatermark && written < total && exchange.reset === undefined) {
+      written += CHUNK.length;
+      exchange.stream.encodeData(CHUNK, written >= total);
+    }
+  };
+  exchange.onEvent = () => {
+    if (exchange.watermarks.at(-1) === 'low') go();
+  };
+  go();
+  return { written: () => written };
+}
+
+describe('write watermarks', () => {
+  it('go high once 64 KiB wait, low when they are gone, in turns (HTTP/1)', async () => {
+    const fixture = await ListenerFixture.open();
+    const client = await fixture.connect();
+    client.socket.pause();
+    client.send('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
+    const exchange = await fixture.request();
+    exchange.begin();
+    const total = 100 * MiB;
+    const producer = produce(exchange, total);
+    await settle();
+    assert.equal(exchange.stream.aboveHighWatermark, true);
+    assert.equal(exchange.watermarks.at(-1), 'high');
+    // Most of what was written is in the two kernel buffers; in the process is what the client has not got and they have not.
+    const stuck = producer.written();
+    assert.ok(stuck < 32 * MiB, `${stuck} bytes left the producer`);
+    await settle();
+    assert.equal(producer.written(), stuck);
+    client.socket.on('data', () => {
+      client.received = '';
+    });
+    client.socket.resume();
+    await client.until(() => client.socket.bytesRead > total);
+    assert.ok(producer.written() >= total);
+    exchange.watermarks.forEach((mark, i) => {
+      assert.equal(mark, i % 2 === 0 ? 'high' : 'low');
+    });
+    client.socket.destroy();
+    await fixture.close();
+  });
+
+  it('hold less than 1 MiB for a client that stops reading 100 MiB', async () => {
+    const fixture = await ListenerFixture.open();
+    const client = await fixture.connect();
+    client.socket.pause();
+    client.send('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
+    const exchange = await fixture.request();
+    exchange.begin();
+    const before = heldBytes();
+    let written = 0;
+    while (!exchange.stream.aboveHighWatermark && written < 100 * MiB) {
+      // A new buffer each time, so that what is held shows.
+      exchange.stream.encodeData(Buffer.alloc(16 * 1024, 121), false);
+      written += 16 * 1024;
+      await new Promise(setImmediate);
+    }
+    await settle();
+    assert.equal(exchange.stream.aboveHighWatermark, true);
+    assert.ok(written > MiB, 'the kernel took so little that nothing is shown');
+    assert.ok(heldBytes() - before < MiB, `${heldBytes() - before} of ${written} bytes held`);
+    client.socket.destroy();
+    await exchange.until(() => exchange.reset === 'client_closed');
+    await fixture.close();
+  });
+
+  it('work for HTTP/2', async () => {
+    const fixture = await ListenerFixture.open();
+    const session = connectHttp2(`http://127.0.0.1:${fixture.listener.port}`);
+    const request = session.request({ ':path': '/a' });
+    request.pause();
+    const exchange = await fixture.request();
+    exchange.begin();
+    const total = 8 * MiB;
+    const producer = produce(exchange, total);
+    await settle();
+    assert.equal(exchange.watermarks.at(-1), 'high');
+    assert.ok(producer.written() < MiB, `${producer.written()} bytes left the producer`);
+    let received = 0;
+    request.on('data', (bytes: Buffer) => {
+      received += bytes.length;
+    });
+    request.resume();
+    await new Promise((resolve) => request.on('end', resolve));
+    assert.equal(received, total);
+    exchange.watermarks.forEach((mark, i) => {
+      assert.equal(mark, i % 2 === 0 ? 'high' : 'low');
+    });
+    session.destroy();
+    await fixture.close();
+  });
+});

@@ -45,7 +45,7 @@ export const gatewaySchema = z.strictObject({
   routes: z.array(routeSchema).default([]).describe('First match wins. Default: by model.'),
   clusters: z.array(clusterSchema).default([]).describe('Groups of workers. A plain list of URLs is one cluster.'),
   policies: z
-    .record(z.string(), z.looseObject({ type: z.string() }))
+    .record(z.string(), z.looseObject({ type: z.string().describe('Policy type; its settings stand beside it.') }))
     .default({})
     .describe('Policies by name.'),
   models: modelsSchema,

@@ -17,14 +17,15 @@ export interface InterpolationResult {
 /**
  * Fills the placeholders of every scalar in place: `$NAME`, `$file:path`, `${NAME}`, `${NAME:-text}`,
  * `${NAME:?message}`, `${file:path}`, and `$$` for `$`. Values never add structure, keys are never touched, and what was
- * filled in is not looked at again.
+ * filled in is not looked at again. Paths are relative to the file that names them; those of flags and of the
+ * environment to `cwd`.
  */
 export async function interpolate(
   root: ConfigNode,
   env: Readonly<Record<string, string | undefined>>,
-  baseDir: string,
+  cwd: string,
 ): Promise<InterpolationResult> {
-  const interpolator = new Interpolator(env, baseDir);
+  const interpolator = new Interpolator(env, cwd);
   await interpolator.visit(root, '');
   return interpolator;
 }
@@ -33,11 +34,11 @@ class Interpolator implements InterpolationResult {
   readonly issues: ConfigIssue[] = [];
   readonly files: string[] = [];
   readonly #env: Readonly<Record<string, string | undefined>>;
-  readonly #baseDir: string;
+  readonly #cwd: string;
 
-  constructor(env: Readonly<Record<string, string | undefined>>, baseDir: string) {
+  constructor(env: Readonly<Record<string, string | undefined>>, cwd: string) {
     this.#env = env;
-    this.#baseDir = baseDir;
+    this.#cwd = cwd;
   }
 
   async visit(node: ConfigNode, key: string): Promise<void> {
@@ -121,7 +122,7 @@ class Interpolator implements InterpolationResult {
   }
 
   async #file(node: ScalarNode, reference: string): Promise<string | undefined> {
-    const from = node.origin.file === undefined ? this.#baseDir : dirname(node.origin.file);
+    const from = node.origin.file === undefined ? this.#cwd : dirname(node.origin.file);
     const path = resolve(from, reference.trim());
     this.files.push(path);
     node.fromFile = true;

@@ -123,7 +123,7 @@ class ConfigLoad {
     root = nameRoutes(expandShorthand(root));
     for (const key of root.entries.keys()) if (key.startsWith('x-')) root = withoutEntry(root, key);
     root = withoutEntry(root, 'include');
-    const filled = await interpolate(root, this.#source.env, this.#baseDir);
+    const filled = await interpolate(root, this.#source.env, this.#source.cwd);
     this.#issues.push(...filled.issues);
     for (const file of filled.files) this.#watched.add(file);
     this.#secrets = collectSecrets(root);

@@ -90,12 +90,19 @@ function typeName(type: string | undefined): string {
   return TYPE_NAMES[type ?? ''] ?? String(type);
 }
 
+/** Stands for values that may be secret. */
+const HIDDEN = 'the value';
+
+function kindOf({ node }: Located): string {
+  return typeName(node.kind === 'scalar' ? typeof node.value : node.kind);
+}
+
 /** What stands there, for people: never a secret, and the placeholder instead of what it stands for. */
 export function describeValue(located: Located): string {
   const { node, key } = located;
   if (node.kind !== 'scalar') return node.kind === 'map' ? 'a map' : 'a list';
   if (node.placeholder !== undefined) return `the value of ${node.placeholder.slice(0, 80)}`;
-  if (isSecretKey(key) || String(node.value).includes('@')) return 'the value';
+  if (isSecretKey(key) || String(node.value).includes('@')) return HIDDEN;
   if (node.value === null) return 'nothing';
   const text = JSON.stringify(node.value);
   return text.length > 80 ? `${text.slice(0, 76)}…"` : text;
@@ -142,7 +149,7 @@ function messageFor(issue: SchemaIssue, located: Located): string {
     case 'invalid_type':
       return issue.expected === 'int' && typeof (located.node as { value?: unknown }).value === 'number'
         ? `${value} is not a whole number`
-        : `must be ${typeName(issue.expected)}, not ${value}`;
+        : `must be ${typeName(issue.expected)}, not ${value === HIDDEN ? kindOf(located) : value}`;
     case 'invalid_value':
       return notOneOf(issue.values ?? [], located, value);
     case 'invalid_union':

@@ -174,7 +174,11 @@ describe('smg plugins', () => {
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 
 /** A real process; `until` is a text on stdout or stderr after which it gets SIGTERM. */
-function runProcess(argv: readonly string[], until?: string): Promise<Outcome> {
+function runProcess(
+  argv: readonly string[],
+  until?: string,
+  onOutput: (text: string) => void = () => {},
+): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...argv], {
       cwd: fileURLToPath(new URL('../..', import.meta.url)),
@@ -182,7 +186,9 @@ function runProcess(argv: readonly string[], until?: string): Promise<Outcome> {
     });
     let [stdout, stderr] = ['', ''];
     const onText = (): void => {
-      if (until !== undefined && `${stdout}${stderr}`.includes(until)) child.kill('SIGTERM');
+      onOutput(stdout);
+      if (until === undefined || child.killed || !`${stdout}${stderr}`.includes(until)) return;
+      child.kill('SIGTERM');
     };
     child.stdout.on('data', (chunk) => {
       stdout += chunk;
@@ -217,6 +223,29 @@ describe('a process', { timeout: 60_000 }, () => {
     const { listeners, clusters } = JSON.parse(started) as { listeners: string[]; clusters: unknown[] };
     assert.match(listeners[0] as string, /^main http:\/\/127\.0\.0\.1:\d+$/);
     assert.deepEqual(clusters, [{ name: 'cli', workers: 1, policy: 'power_of_two' }]);
+  });
+
+  it('reloads when its file changes, and keeps what it has when the change is wrong', async () => {
+    const file = join(folder, 'reload.yaml');
+    const base =
+      'listeners: [{ host: 127.0.0.1, port: 0 }]\ntelemetry: { metrics: { prometheus: off }, logs: { format: json } }\n';
+    await writeFile(file, `${base}clusters: [{ name: a, workers: [http://127.0.0.1:9] }]\n`);
+    const steps: readonly (readonly [string, () => Promise<void>])[] = [
+      ['gateway started', () => writeFile(file, `${base}clusters: [{ name: a, workers: [http://127.0.0.1:10] }]\n`)],
+      ['configuration reloaded', () => writeFile(file, `${base}clusterz: []\n`)],
+      ['configuration rejected', () => writeFile(file, `${base}clusters: [{ name: b }]\n`)],
+      ['cluster \\"b\\" added', async () => {}],
+    ];
+    let next = 0;
+    const { code, stdout } = await runProcess(['-c', file], steps.at(-1)?.[0], (text) => {
+      const step = steps[next];
+      if (step === undefined || !text.includes(step[0])) return;
+      next++;
+      void step[1]();
+    });
+    assert.equal(code, 0);
+    assert.match(stdout, /worker http:\/\/127\.0\.0\.1:10 added/);
+    assert.match(stdout, /reload\.yaml:3:1 clusterz: unknown key \(did you mean \\"clusters\\"\?\)/);
   });
 
   it('exits with 69 when its port is taken, and names it', async () => {

@@ -9,6 +9,8 @@ const MAX_BODY_BYTES = 256 * 1024 * 1024;
 /** Text collected before it is written, UTF-16 units. */
 const FLUSH_UNITS = 32 * 1024;
 
+const RESET_DELAY_MS = 20;
+
 const BREAKS_STREAM: ReadonlySet<FaultKind> = new Set([
   'stall',
   'cut',
@@ -26,6 +28,7 @@ export interface ExchangeOwner {
   onRequest(exchange: SimExchange): void;
   /** The answer is out (`completed`), broken on purpose (`faulted`), or nobody is there to take it (`aborted`). Once. */
   onExchangeEnd(exchange: SimExchange, outcome: ExchangeOutcome): void;
+  runLater(delayMs: number, callback: () => void): void;
 }
 
 export type ExchangeOutcome = 'completed' | 'faulted' | 'aborted';
@@ -47,6 +50,7 @@ export class SimExchange implements ServerStreamHandler {
   readonly #chunks: Buffer[] = [];
   #bodyBytes = 0;
   #body: Buffer | undefined = undefined;
+  #headSent = false;
   #ended = false;
   /** A stall: nothing is written any more, and the stream stays open. */
   #muted = false;
@@ -191,11 +195,15 @@ export class SimExchange implements ServerStreamHandler {
   breakConnection(bytes: Buffer | undefined, how: 'end' | 'reset'): void {
     if (this.#ended) return;
     this.flush();
-    if (this.#stream.breakConnection === undefined) {
+    const stream = this.#stream;
+    if (stream.breakConnection === undefined) {
       // HTTP/2, where there is nothing below the frames; in HTTP/1 at least the chunk framing can be broken.
-      if (bytes !== undefined) this.#stream.encodeData(bytes, false, bytes);
-      this.#stream.reset();
-    } else this.#stream.breakConnection(bytes, how);
+      if (bytes !== undefined) stream.encodeData(bytes, false, bytes);
+      stream.reset();
+    } else if (how === 'reset' && this.#headSent) {
+      // A client on libuv takes a RST that comes together with bytes for the end of the stream: let it read them first.
+      this.#owner.runLater(RESET_DELAY_MS, () => stream.breakConnection?.(bytes, how));
+    } else stream.breakConnection(bytes, how);
     this.#end('faulted');
   }
 
@@ -218,6 +226,7 @@ export class SimExchange implements ServerStreamHandler {
     const flat = ['content-type', contentType];
     if (length !== undefined) flat.push('content-length', String(length));
     for (const field of fields) flat.push(field);
+    this.#headSent = true;
     this.#stream.encodeHeaders(new ResponseHeaders(status, flat), endStream);
   }
 

@@ -147,6 +147,10 @@ export class SimServer implements RunningSim, ExchangeOwner {
     if (this.#counted.delete(exchange)) this.engine.onEnded(outcome);
   }
 
+  runLater(delayMs: number, callback: () => void): void {
+    this.#services.clock.setTimer(delayMs, callback);
+  }
+
   async #listen(port: number): Promise<void> {
     const { host } = this.engine.config;
     this.#server = await this.#services.httpServers.listen({ host, port }, (stream, headers, endStream) =>

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import type { Timer } from '../api/clock.js';
 import { renderPrometheus } from '../telemetry/prometheus-exposition.js';
 import { StatsStore } from '../telemetry/stats-store.js';
 import { FakeClock } from '../testing/fake-clock.js';
@@ -81,6 +82,66 @@ test("the worker's own keep-alive time shortens ours, never lengthens it", async
     clock.advance(1);
     assert.equal(client.counts(worker.url)?.open, 0, hint);
   }
+});
+
+test('a shorter time of a later connection is not held up by an earlier one', async () => {
+  const worker = await startWorker((connection) => {
+    const hint = connection.index === 0 ? 600 : 2;
+    connection.write(`HTTP/1.1 200 OK\r\nkeep-alive: timeout=${hint}\r\ncontent-length: 0\r\n\r\n`);
+  });
+  await Promise.all([exchangeWith(worker), exchangeWith(worker)]);
+  assert.equal(client.counts(worker.url)?.idle, 2);
+  clock.advance(1_000);
+  assert.equal(client.counts(worker.url)?.idle, 1);
+  clock.advance(2_000);
+  assert.equal(client.counts(worker.url)?.idle, 0);
+});
+
+/** Its coarse timers come late, as those of a busy process do. */
+class LateClock extends FakeClock {
+  override setCoarseTimer(delayMs: number, callback: () => void): Timer {
+    return super.setCoarseTimer(delayMs + 1_000, callback);
+  }
+}
+
+test('a connection past its time is not used although nobody has closed it yet', async () => {
+  clock = new LateClock();
+  client = new HttpUpstreamClient({ clock });
+  const worker = await startWorker((connection) => connection.write(OK));
+  await exchangeWith(worker);
+  clock.advance(3_500);
+  assert.equal(client.counts(worker.url)?.idle, 1);
+  await exchangeWith(worker);
+  assert.equal(worker.connections.length, 2);
+  assert.equal(client.counts(worker.url)?.open, 1);
+});
+
+test('an answer that ended while paused leaves a connection that reads', async () => {
+  const worker = await startWorker((connection) => connection.write(OK));
+  const { handler, exchange } = sendTo(client, worker.url);
+  handler.onEvent = () => exchange.pause();
+  await handler.ended;
+  assert.equal(await exchangeWith(worker), 'data end');
+  assert.equal(worker.connections.length, 1);
+});
+
+test('an exchange that was paused in the queue stays so on its connection', async () => {
+  const worker = await startWorker((connection, request) => {
+    if (request.startsWith('POST /v1')) connection.write(OK);
+  });
+  client.configure(worker.url, 'w', { ...DEFAULT_POOL, maxConnections: 1 });
+  const first = sendTo(client, worker.url, { path: '/hold' });
+  const { handler, exchange } = sendTo(client, worker.url);
+  exchange.pause();
+  while (worker.requests.length === 0) await turns(1);
+  worker.connections[0]?.write(OK);
+  await first.handler.ended;
+  while (worker.requests.length < 2) await turns(1);
+  await turns(20);
+  assert.deepEqual(handler.events, []);
+  exchange.resume();
+  await handler.ended;
+  assert.equal(handler.body, 'ok');
 });
 
 test('a connection is not kept when the worker says so or sends more than its answer', async () => {

@@ -274,8 +274,8 @@ export class Http1Connection implements ExchangeCarrier, BodySink {
     }
     if (this.#phase === Phase.Connect) {
       this.#failExchange(connectFailedError(cause));
-    } else if (this.#served > 0 && !this.#responseBegun && !exchange.resent) {
-      exchange.resent = true;
+    } else if (this.#served > 0 && !this.#responseBegun) {
+      // Once only: it goes to a new connection, which has served nothing.
       this.#shut();
       this.#owner.onConnectionClosed(this, exchange);
     } else {

@@ -21,8 +21,6 @@ export class Http1Exchange implements UpstreamExchange {
   readonly headText: string;
   readonly isHead: boolean;
   carrier: ExchangeCarrier | undefined = undefined;
-  /** It was sent again already: the next failure is final. */
-  resent = false;
   done = false;
   #pauses = 0;
 

@@ -28,8 +28,8 @@ export interface ScalarNode {
   coercible: boolean;
   /** As written, when placeholders were filled in: shown in messages instead of the value. */
   placeholder: string | undefined;
-  /** Read from a file by `$file:`: never shown. */
-  fromFile: boolean;
+  /** Never shown: read from a file by `$file:`, or secret by the schema of a plugin. */
+  hidden: boolean;
   /** No placeholders inside: values of flags and of the environment. */
   readonly literal: boolean;
 }
@@ -70,7 +70,7 @@ export function scalarNode(
     origin,
     coercible: options.coercible ?? false,
     placeholder: undefined,
-    fromFile: false,
+    hidden: false,
     literal: options.literal ?? false,
   };
 }

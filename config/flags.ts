@@ -4,6 +4,7 @@ import { type Assignment, valueNode } from './env-overlay.js';
 import type { FlagSpec } from './flag-spec.js';
 import { FLAGS } from './flag-table.js';
 import { FlagValueError } from './flag-values.js';
+import { redactUrls } from './secret.js';
 
 /** What a command line says. */
 export interface ParsedFlags {
@@ -84,7 +85,7 @@ class FlagParser {
       return;
     }
     if (token === '--' || !token.startsWith('-')) {
-      if (token !== '--') this.#errors.push(`unexpected argument "${token.slice(0, 60)}"`);
+      if (token !== '--') this.#errors.push(`unexpected argument "${redactUrls(token.slice(0, 60))}"`);
       return;
     }
     const equals = token.startsWith('--') ? token.indexOf('=') : -1;

@@ -103,7 +103,8 @@ describe('placeholders', () => {
 
   it('stay text where the schema wants text, however numeric they look', async () => {
     const { config } = await loadText('auth: { api_key: $PORT }', { env });
-    assert.equal((config.filters.find(({ name }) => name === 'auth')?.parsed as { api_key: string }).api_key, '8080');
+    const auth = config.filters.find(({ name }) => name === 'auth');
+    assert.deepEqual(auth?.parsed, { api_key: '8080', keys: [], mode: 'mask' });
   });
 
   it('are shown in messages instead of what they stand for', async () => {

@@ -125,7 +125,7 @@ class Interpolator implements InterpolationResult {
     const from = node.origin.file === undefined ? this.#cwd : dirname(node.origin.file);
     const path = resolve(from, reference.trim());
     this.files.push(path);
-    node.fromFile = true;
+    node.hidden = true;
     try {
       const bytes = await readFile(path);
       if (bytes.length > MAX_REFERENCED_BYTES) return this.#fail(node, `${reference} is larger than 1 MiB`);
@@ -141,14 +141,14 @@ class Interpolator implements InterpolationResult {
   }
 }
 
-/** Texts that no message may show: values of secret keys, and whatever came from a file. */
+/** Texts that no message may show: values of secret keys, and those that are hidden for another reason. */
 export function collectSecrets(root: ConfigNode): ReadonlySet<string> {
   const secrets = new Set<string>();
   const visit = (node: ConfigNode, secretAbove: boolean): void => {
     if (node.kind === 'list') for (const item of node.items) visit(item, secretAbove);
     else if (node.kind === 'map') {
       for (const [key, entry] of node.entries) visit(entry.value, isSecretKey(key));
-    } else if ((secretAbove || node.fromFile) && node.value !== null && String(node.value).length >= 4) {
+    } else if ((secretAbove || node.hidden) && node.value !== null && String(node.value).length >= 4) {
       secrets.add(String(node.value));
     }
   };

@@ -18,7 +18,7 @@ describe('the JSON Schema', () => {
   });
 
   it('shows defaults as they are written, units included', () => {
-    const listener = (schema.properties.listeners?.anyOf[1]?.items as Schema).anyOf[1] as Schema;
+    const listener = schema.properties.listeners?.anyOf[1]?.items.anyOf[1] as Schema;
     assert.equal(listener.properties.limits?.properties.body?.default, '512MiB');
     assert.equal(listener.properties.port?.default, 30_000);
     assert.equal(listener.required, undefined);

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { API_VERSION, defineFilter } from '../core/api/index.js';
 import type { ConfigErrors } from './config-errors.js';
 import { loadConfig } from './loader.js';
+import { canonicalYaml } from './print.js';
 import { errorsOf, loadText } from './testing/load-text.js';
 import { createStubCatalog } from './testing/stub-catalog.js';
 
@@ -387,6 +388,28 @@ describe('secrets', () => {
     const listing = await errorsOf(text, { env: { TOKEN: 'marked-4' }, catalog: createStubCatalog([leaky]) });
     assert.match(listing, /the token \*\*\* is bad/);
     assert.doesNotMatch(listing, /marked-\d/);
+  });
+
+  it('are also what a plugin calls secret, whatever its key is named', async () => {
+    const schema = z.strictObject({
+      pass: z.string().meta({ 'x-secret': true }).optional(),
+      size: z.number().meta({ 'x-secret': true }).optional(),
+    });
+    const plugin = defineFilter({
+      type: 'odd',
+      apiVersion: API_VERSION,
+      configSchema: schema,
+      inject: [],
+      create: () => undefined,
+    });
+    const catalog = createStubCatalog([plugin]);
+    const chain = 'filters: [{ preset: standard }, { type: odd, config: {';
+    const loaded = await loadText(`${chain} pass: marked-1 } }]`, { catalog });
+    assert.doesNotMatch(JSON.stringify(loaded.config) + canonicalYaml(loaded), /marked-1/);
+    assert.match(
+      await errorsOf(`${chain} size: marked-2 } }]`, { catalog }),
+      /config\.size: must be a number, not text$/,
+    );
   });
 
   it('are hidden when a configuration is turned into text', async () => {

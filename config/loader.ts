@@ -74,7 +74,7 @@ class ConfigLoad {
   readonly #issues: ConfigIssue[] = [];
   readonly #warnings: string[] = [];
   readonly #watched = new Set<string>();
-  #secrets: ReadonlySet<string> = new Set();
+  #tree: MapNode | undefined = undefined;
 
   constructor(source: ConfigSource) {
     this.#source = source;
@@ -98,7 +98,7 @@ class ConfigLoad {
     const resolved = catalog === undefined ? undefined : resolvePlugins(tree, chain.items, catalog, parsed);
     if (resolved !== undefined) this.#issues.push(...resolved.issues);
     if (this.#issues.length > 0 || catalog === undefined || resolved?.config === undefined) throw this.#failure();
-    this.#warnings.push(...loadWarnings(tree, resolved.config).map((warning) => this.#redact(warning)));
+    this.#warnings.push(...loadWarnings(tree, resolved.config));
     return {
       config: resolved.config,
       tree,
@@ -126,8 +126,8 @@ class ConfigLoad {
     const filled = await interpolate(root, this.#source.env, this.#source.cwd);
     this.#issues.push(...filled.issues);
     for (const file of filled.files) this.#watched.add(file);
-    this.#secrets = collectSecrets(root);
-    return applyDefaultSet(root, this.#source.defaults);
+    this.#tree = applyDefaultSet(root, this.#source.defaults);
+    return this.#tree;
   }
 
   async #readFile(file: string, includedBy: readonly string[], at?: ConfigNode): Promise<MapNode | undefined> {
@@ -211,14 +211,11 @@ class ConfigLoad {
     this.#issues.push({ origin: node.origin, path: formatPath(node.path) || fallbackPath, message });
   }
 
-  #redact(text: string): string {
-    let out = text;
-    for (const secret of this.#secrets) out = out.replaceAll(secret, REDACTED);
-    return out;
-  }
-
   #failure(): ConfigErrors {
-    const issues = this.#issues.map((issue) => ({ ...issue, message: this.#redact(issue.message) }));
+    // Now that plugins' schemas have said what is secret. Their messages may repeat what they refuse.
+    const secrets = this.#tree === undefined ? [] : [...collectSecrets(this.#tree)];
+    const redact = (text: string): string => secrets.reduce((out, secret) => out.replaceAll(secret, REDACTED), text);
+    const issues = this.#issues.map((issue) => ({ ...issue, message: redact(issue.message) }));
     return new ConfigErrors(issues, [...this.#watched]);
   }
 }

@@ -31,7 +31,7 @@ import type {
 import { mergeNodes } from './node-merge.js';
 import { PLANNED_POLICIES } from './not-built.js';
 import type { FilterMatch } from './route.js';
-import { checkNode } from './schema-check.js';
+import { checkNode, hideSecrets } from './schema-check.js';
 import { isSecretKey, Secret } from './secret.js';
 
 /** Policy of clusters that name none. */
@@ -231,6 +231,7 @@ class PluginResolver {
 
   #check(plugin: AnyPlugin | undefined, node: MapNode): unknown {
     if (plugin === undefined) return undefined;
+    hideSecrets(plugin.configSchema, node);
     const result = checkNode<unknown>(plugin.configSchema, node);
     if (result.ok) return result.value;
     this.issues.push(...result.issues);
@@ -252,7 +253,7 @@ function guarded(node: ConfigNode, key: string): unknown {
   if (node.kind === 'map') {
     return Object.fromEntries([...node.entries].map(([name, entry]) => [name, guarded(entry.value, name)]));
   }
-  const hidden = node.fromFile || (isSecretKey(key) && typeof node.value === 'string');
+  const hidden = node.hidden || (isSecretKey(key) && typeof node.value === 'string');
   return hidden ? new Secret(String(node.value)) : node.value;
 }
 

@@ -41,6 +41,16 @@ export function checkNode<T>(schema: z.ZodType<T>, node: ConfigNode): CheckResul
   }
 }
 
+/** Marks the values that a schema calls secret (`.meta({ 'x-secret': true })`), whatever their keys are named. */
+export function hideSecrets(schema: z.ZodType, node: ConfigNode, path: readonly (string | number)[] = []): void {
+  if (node.kind === 'scalar') node.hidden ||= metaAt(schema, path, 'x-secret') === true;
+  else if (node.kind === 'list')
+    node.items.forEach((item, index) => {
+      hideSecrets(schema, item, [...path, index]);
+    });
+  else for (const [key, { value }] of node.entries) hideSecrets(schema, value, [...path, key]);
+}
+
 /** Replaces each union failure by the failures of the member that came nearest. */
 function flatten(issues: readonly SchemaIssue[], prefix: readonly PropertyKey[] = []): SchemaIssue[] {
   return issues.flatMap((issue) => {
@@ -102,7 +112,7 @@ export function describeValue(located: Located): string {
   const { node, key } = located;
   if (node.kind !== 'scalar') return node.kind === 'map' ? 'a map' : 'a list';
   if (node.placeholder !== undefined) return `the value of ${node.placeholder.slice(0, 80)}`;
-  if (isSecretKey(key) || String(node.value).includes('@')) return HIDDEN;
+  if (node.hidden || isSecretKey(key) || String(node.value).includes('@')) return HIDDEN;
   if (node.value === null) return 'nothing';
   const text = JSON.stringify(node.value);
   return text.length > 80 ? `${text.slice(0, 76)}…"` : text;

@@ -18,7 +18,7 @@ function literalSecrets(tree: MapNode): string[] {
       // Labels are no secrets, whatever they are called.
       for (const [key, entry] of node.entries) if (key !== 'labels') visit(entry.value, isSecretKey(key));
     } else if (
-      secret &&
+      (secret || node.hidden) &&
       typeof node.value === 'string' &&
       node.placeholder === undefined &&
       node.origin.source === 'file'

@@ -173,7 +173,7 @@ function createOurs(): Target {
   return {
     name: OURS,
     check: 'exact',
-    problem: existsSync(entry) ? undefined : 'dist/core/main.js is missing: run `npm run build` first',
+    problem: existsSync(entry) ? undefined : 'dist/bin/main.js is missing: run `npm run build` first',
     launch: (context) => ({
       command: [process.execPath, entry, 'run', '-c', writeGatewayConfig(context)],
       http2Port: context.port,

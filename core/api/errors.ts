@@ -120,7 +120,12 @@ export class BugError extends Error {
   override readonly name = 'BugError';
 }
 
-/** A configuration that cannot be used. `path` is the YAML path; the loader adds file, line and column. */
+const CONFIG_BRAND = Symbol.for('smg.ConfigError');
+
+/**
+ * A configuration that cannot be used. `path` is the YAML path; the loader adds file, line and column. `instanceof` is
+ * true also for one that another copy of this package made: plugins bring their own.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly path: readonly (string | number)[];
@@ -128,5 +133,10 @@ export class ConfigError extends Error {
   constructor(message: string, path: readonly (string | number)[] = []) {
     super(message);
     this.path = path;
+    Object.defineProperty(this, CONFIG_BRAND, { value: true });
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && CONFIG_BRAND in value;
   }
 }

@@ -3,6 +3,7 @@ import auth from './auth/factory.js';
 import cors from './cors/factory.js';
 import credentials from './credentials/factory.js';
 import inference from './inference/factory.js';
+import model from './model/factory.js';
 import policy from './policy/factory.js';
 import requestId from './request_id/factory.js';
 import retry from './retry/factory.js';
@@ -15,6 +16,7 @@ export const BUILT_IN_FILTERS: readonly AnyPlugin[] = [
   cors,
   credentials,
   inference,
+  model,
   policy,
   requestId,
   retry,

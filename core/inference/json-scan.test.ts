@@ -225,6 +225,8 @@ describe('JsonScanner', () => {
     assert.equal(read('field_3'), '3');
     assert.equal(read('model'), '"last"');
     assert.equal(spans?.find('field_500'), undefined);
+    const deep = Buffer.from(text.replace('{', `{"deep":${'['.repeat(600)}${']'.repeat(600)},`));
+    assert.ok(new JsonScanner(1000).scan(deep)?.find('field_499'));
   });
 
   it('bounds nesting without using the stack', () => {

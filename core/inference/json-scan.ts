@@ -71,24 +71,24 @@ export class JsonObjectSpans {
   /** Four numbers a field: start and end of the name without quotes, start and end of the value. An end of a name
    * that holds escapes is stored as its complement. */
   readonly #flat: readonly number[];
-  /** More fields than were kept. */
-  readonly #overflow: boolean;
+  /** More fields than were kept: each search scans again, to this depth. 0 when all were kept. */
+  readonly #rescanDepth: number;
   /** Offset of the closing brace. */
   readonly closeOffset: number;
   /** Whether the object has no field. */
   readonly empty: boolean;
 
-  constructor(bytes: Buffer, flat: readonly number[], overflow: boolean, closeOffset: number) {
+  constructor(bytes: Buffer, flat: readonly number[], rescanDepth: number, closeOffset: number) {
     this.#bytes = bytes;
     this.#flat = flat;
-    this.#overflow = overflow;
+    this.#rescanDepth = rescanDepth;
     this.closeOffset = closeOffset;
     this.empty = flat.length === 0;
   }
 
   /** Span of a field's value, the last one where the name is repeated (as in `JSON.parse`). Undefined: not there. */
   find(name: string): JsonSpan | undefined {
-    if (this.#overflow) return new JsonScanner().findField(this.#bytes, name);
+    if (this.#rescanDepth > 0) return new JsonScanner(this.#rescanDepth).findField(this.#bytes, name);
     const flat = this.#flat;
     for (let i = flat.length - 4; i >= 0; i -= 4) {
       if (isName(this.#bytes, flat[i] as number, flat[i + 1] as number, name)) {
@@ -149,7 +149,7 @@ export class JsonScanner {
     const result =
       closeOffset < 0 || !this.#utf8(bytes)
         ? undefined
-        : new JsonObjectSpans(bytes, this.#flat, this.#overflow, closeOffset);
+        : new JsonObjectSpans(bytes, this.#flat, this.#overflow ? this.#maxDepth : 0, closeOffset);
     this.#clear();
     return result;
   }

@@ -388,7 +388,7 @@ describe('inference config', () => {
     for (const config of [
       { max_body: '5 parsecs' },
       { max_body: 0 },
-      { max_body: '3GiB' },
+      { max_body: '2GiB' },
       { max_depth: 1 },
       { surprise: 1 },
     ]) {

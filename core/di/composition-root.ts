@@ -6,6 +6,7 @@ import { UpstreamClient } from '../api/upstream.js';
 import { ClusterStats } from '../cluster/cluster-stats.js';
 import { HealthChecker } from '../cluster/health-checker.js';
 import { HttpUpstreamClient } from '../cluster/upstream-client.js';
+import { logWorkerEvents } from '../cluster/worker-event-log.js';
 import { WorkerRegistry } from '../cluster/worker-registry.js';
 import { openListener } from '../listener/listener.js';
 import { SystemClock } from '../server/system-clock.js';
@@ -47,6 +48,7 @@ export function createProcessServices(logOptions: LogOptions, version: string): 
   });
   const registry = new WorkerRegistry({ checker, pools: client, clock, stats: clusterStats });
 
+  logWorkerEvents(registry, log.logger);
   registry.onChange(({ worker, change }) => {
     if (change === 'removed') stats.removeLabelled('worker', worker.id);
   });

@@ -85,7 +85,15 @@ export class EncoderPath {
       this.#eventFrom(index, event, same ? framed : undefined);
     });
     if (!end || this.#manager.stopped) return;
-    this.#bytesFrom(index, this.#splitter.rest(), true, undefined);
+    this.#finishEvents(index, this.#splitter);
+    if (!this.#manager.stopped) this.#bytesFrom(index, this.#splitter.rest(), true, undefined);
+  }
+
+  /** A last frame that only waited to see whether its line end has a second half. */
+  #finishEvents(index: number, splitter: SseSplitter): void {
+    splitter.finish((event) => {
+      if (!this.#manager.stopped) this.#eventFrom(index, event, undefined);
+    });
   }
 
   #eventFrom(index: number, event: SseEventFrame, framed: Buffer | undefined): void {
@@ -194,6 +202,8 @@ export class EncoderPath {
 
   encodeTrailers(index: number, trailers: HeaderMap): void {
     if (this.#splitter !== undefined) {
+      this.#finishEvents(index, this.#splitter);
+      if (this.#manager.stopped) return;
       const rest = this.#splitter.rest();
       this.#splitter = undefined;
       if (rest.length > 0) this.#bytesFrom(index, rest, false, undefined);

@@ -35,6 +35,9 @@ export interface GenerationBuilderDependencies {
   readonly managerOptions: FilterManagerOptions;
 }
 
+/** How long a new configuration waits for the first probe of new workers, ms, so that a swap costs no 503. */
+const FIRST_PROBE_LIMIT_MS = 1_000;
+
 /** An engine with what stops it. */
 interface StartedEngine {
   readonly running: RunningEngine;
@@ -125,6 +128,7 @@ export class GenerationBuilder {
     await this.#dependencies.prepareUpstream(all.map((spec) => spec.url));
     lifetime.onDispose(() => registry.release(lifetime));
     const workers = registry.reconcile(lifetime, all);
+    await registry.settled(lifetime, FIRST_PROBE_LIMIT_MS);
     let from = 0;
     const list = config.clusters.map((cluster, index) => {
       const count = specs[index]?.length ?? 0;

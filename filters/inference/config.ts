@@ -16,7 +16,9 @@ const byteSize = z.union([z.int(), z.string()]).transform((value, context): numb
 });
 
 export const configSchema = z.strictObject({
-  max_body: byteSize.prefault('512MiB').describe('Largest request body; above it 413. Default 512MiB.'),
+  max_body: byteSize
+    .prefault('1GiB')
+    .describe('Largest request body; above it 413. Default 1GiB, so that the limit of the listener rules.'),
   max_depth: z
     .int()
     .min(8)

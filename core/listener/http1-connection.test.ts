@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { HeaderMap, ResponseHeaders } from '../api/headers.js';
+import { FakeClock } from '../testing/fake-clock.js';
 import { ListenerFixture, type RawClient, settle } from './listener.fixture.js';
 
 const GET = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -11,7 +12,7 @@ describe('Http1Connection', () => {
   let fixture: ListenerFixture;
   const clients: RawClient[] = [];
   before(async () => {
-    fixture = await ListenerFixture.open();
+    fixture = await ListenerFixture.open(new FakeClock());
   });
   after(async () => {
     for (const client of clients) client.socket.destroy();

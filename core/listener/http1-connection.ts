@@ -185,6 +185,18 @@ export class Http1Connection implements ServerConnection, BodySink, WriteWaterma
     this.#cut(mustNotLookComplete);
   }
 
+  /** For the stream: a scripted fault; see {@link ServerStream.breakConnection}. */
+  breakOff(stream: Http1Stream, bytes: Buffer | undefined, how: 'end' | 'reset'): void {
+    if (stream !== this.#stream) return;
+    this.#release();
+    if (bytes !== undefined) this.#writer.writeBytes(bytes);
+    this.#writer.flush();
+    this.#state = State.Closed;
+    this.#decoder.stop();
+    if (how === 'reset') this.#socket.resetAndDestroy();
+    else this.#socket.end();
+  }
+
   sweep(nowMs: number): void {
     const phase = this.#phase();
     if (this.#progressed || phase !== this.#sweptPhase) {

@@ -103,6 +103,10 @@ export class Http1Stream implements ServerStream {
     this.#connection?.abort(this);
   }
 
+  breakConnection(bytes: Buffer | undefined, how: 'end' | 'reset'): void {
+    this.#connection?.breakOff(this, bytes, how);
+  }
+
   readDisable(disable: boolean): void {
     this.#connection?.readDisable(disable);
   }

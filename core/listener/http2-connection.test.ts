@@ -9,6 +9,7 @@ import {
 } from 'node:http2';
 import { after, before, describe, it } from 'node:test';
 import { HeaderMap, ResponseHeaders } from '../api/headers.js';
+import { FakeClock } from '../testing/fake-clock.js';
 import { ListenerFixture, settle } from './listener.fixture.js';
 
 /** Answer of a stream, whole. */
@@ -47,7 +48,7 @@ describe('Http2Connection', () => {
   let fixture: ListenerFixture;
   let session: ClientHttp2Session;
   before(async () => {
-    fixture = await ListenerFixture.open();
+    fixture = await ListenerFixture.open(new FakeClock());
     session = connect(`http://127.0.0.1:${fixture.listener.port}`);
     await once(session, 'remoteSettings');
   });
@@ -298,7 +299,7 @@ describe('Http2Connection', () => {
   });
 
   it('takes few streams from a client that opens and resets them without end', async () => {
-    const other = await ListenerFixture.open();
+    const other = await ListenerFixture.open(new FakeClock());
     const client = await other.connect();
     client.socket.on('error', () => {});
     client.send(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${frame(4, 0, 0, '')}`);
@@ -323,7 +324,7 @@ describe('Http2Connection', () => {
   });
 
   it('ends streams that stand still and connections that idle', async () => {
-    const other = await ListenerFixture.open();
+    const other = await ListenerFixture.open(new FakeClock());
     const client = connect(`http://127.0.0.1:${other.listener.port}`);
     client.on('error', () => {});
     const sending = client.request({ ':method': 'POST', ':path': '/a' });

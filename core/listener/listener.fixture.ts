@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import type { Clock } from '../api/clock.js';
 import type { HeaderMap, RequestHeaders } from '../api/headers.js';
 import { ResponseHeaders } from '../api/headers.js';
 import type { ServerStream, ServerStreamHandler, StreamResetReason } from '../api/http-server.js';
-import { FakeClock } from '../testing/fake-clock.js';
 import { type Listener, type ListenerOptions, openListener } from './listener.js';
 
 /** One request as the listener handed it over, with everything that its handler was told. */
@@ -87,9 +87,15 @@ export class Exchange implements ServerStreamHandler {
   }
 }
 
+/** Time that stands still until a test moves it. */
+interface MovableClock extends Clock {
+  readonly pendingTimers: number;
+  advance(ms: number): void;
+}
+
 /** A listener on a fake clock whose requests are taken one by one. */
 export class ListenerFixture {
-  readonly clock = new FakeClock();
+  readonly clock: MovableClock;
   readonly exchanges: Exchange[] = [];
   /** Runs within the acceptor. */
   onRequest: (exchange: Exchange) => void = () => {};
@@ -97,8 +103,12 @@ export class ListenerFixture {
   #taken = 0;
   #onExchange: () => void = () => {};
 
-  static async open(options: Partial<ListenerOptions> = {}): Promise<ListenerFixture> {
-    const fixture = new ListenerFixture();
+  constructor(clock: MovableClock) {
+    this.clock = clock;
+  }
+
+  static async open(clock: MovableClock, options: Partial<ListenerOptions> = {}): Promise<ListenerFixture> {
+    const fixture = new ListenerFixture(clock);
     fixture.listener = await openListener({ clock: fixture.clock, ...options }, (stream, headers, endStream) => {
       const exchange = new Exchange(stream, headers, endStream);
       fixture.exchanges.push(exchange);

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { FakeClock } from '../testing/fake-clock.js';
 import { ListenerFixture, RawClient, settle } from './listener.fixture.js';
 
 const GET = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -30,17 +31,19 @@ function createCertificate(): { cert: string; key: string } | undefined {
 
 describe('openListener', () => {
   it('says where it is bound and rejects when it cannot be', async () => {
-    const fixture = await ListenerFixture.open();
+    const fixture = await ListenerFixture.open(new FakeClock());
     assert.equal(fixture.listener.host, '127.0.0.1');
     assert.ok(fixture.listener.port > 0);
-    await assert.rejects(ListenerFixture.open({ port: fixture.listener.port }), { code: 'EADDRINUSE' });
+    await assert.rejects(ListenerFixture.open(new FakeClock(), { port: fixture.listener.port }), {
+      code: 'EADDRINUSE',
+    });
     await fixture.close();
   });
 
   it('serves a unix socket', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'smg-listener-'));
     const path = join(folder, 'socket');
-    const fixture = await ListenerFixture.open({ path });
+    const fixture = await ListenerFixture.open(new FakeClock(), { path });
     assert.equal(fixture.listener.host, path);
     const client = await RawClient.open(connect(path));
     client.send('GET /a HTTP/1.0\r\n\r\n');
@@ -56,7 +59,7 @@ describe('openListener', () => {
   });
 
   it('tells HTTP/1 from HTTP/2 wherever the first bytes are cut', async () => {
-    const fixture = await ListenerFixture.open();
+    const fixture = await ListenerFixture.open(new FakeClock());
     const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0';
     for (const cut of [1, 3, 16, 23]) {
       const client = await fixture.connect();
@@ -82,7 +85,7 @@ describe('openListener', () => {
   });
 
   it('counts connections', async () => {
-    const fixture = await ListenerFixture.open();
+    const fixture = await ListenerFixture.open(new FakeClock());
     const busy = await fixture.connect();
     busy.send(GET);
     const exchange = await fixture.request();
@@ -98,7 +101,7 @@ describe('openListener', () => {
   });
 
   it('holds a thousand idle connections with one timer', async () => {
-    const fixture = await ListenerFixture.open();
+    const fixture = await ListenerFixture.open(new FakeClock());
     const clients = await Promise.all(Array.from({ length: 1000 }, () => fixture.connect()));
     for (const client of clients) client.send(GET);
     for (let i = 0; i < 1000; i++) (await fixture.request()).answer(200, 'x');
@@ -111,7 +114,7 @@ describe('openListener', () => {
 
 describe('drain and close', () => {
   it('drain ends idle connections, lets requests finish and takes no new ones', async () => {
-    const fixture = await ListenerFixture.open();
+    const fixture = await ListenerFixture.open(new FakeClock());
     const idle = await fixture.connect();
     idle.send(GET);
     (await fixture.request()).answer(200, 'x');
@@ -145,7 +148,7 @@ describe('drain and close', () => {
   });
 
   it('drain lets HTTP/2 streams finish and takes no new ones', async () => {
-    const fixture = await ListenerFixture.open();
+    const fixture = await ListenerFixture.open(new FakeClock());
     const session = connectHttp2(`http://127.0.0.1:${fixture.listener.port}`);
     const stream = session.request({ ':path': '/a' });
     const exchange = await fixture.request();
@@ -161,7 +164,7 @@ describe('drain and close', () => {
   });
 
   it('close ends everything and tells the handlers', async () => {
-    const fixture = await ListenerFixture.open();
+    const fixture = await ListenerFixture.open(new FakeClock());
     const client = await fixture.connect();
     client.send(GET);
     const first = await fixture.request();
@@ -183,7 +186,7 @@ describe('TLS', () => {
   const options = certificate === undefined ? { skip: 'openssl is not installed' } : {};
 
   it('serves HTTP/1 by ALPN and without it', options, async () => {
-    const fixture = await ListenerFixture.open({ tls: certificate as { cert: string; key: string } });
+    const fixture = await ListenerFixture.open(new FakeClock(), { tls: certificate as { cert: string; key: string } });
     const { port } = fixture.listener;
     for (const ALPNProtocols of [['http/1.1'], undefined]) {
       const socket = connectTls({
@@ -209,7 +212,7 @@ describe('TLS', () => {
   });
 
   it('serves HTTP/2 by ALPN', options, async () => {
-    const fixture = await ListenerFixture.open({ tls: certificate as { cert: string; key: string } });
+    const fixture = await ListenerFixture.open(new FakeClock(), { tls: certificate as { cert: string; key: string } });
     const session = connectHttp2(`https://127.0.0.1:${fixture.listener.port}`, { rejectUnauthorized: false });
     const stream = session.request({ ':method': 'POST', ':path': '/a' });
     stream.end('abc');
@@ -229,7 +232,7 @@ describe('TLS', () => {
   });
 
   it('closes a client that does not speak TLS, and survives', options, async () => {
-    const fixture = await ListenerFixture.open({ tls: certificate as { cert: string; key: string } });
+    const fixture = await ListenerFixture.open(new FakeClock(), { tls: certificate as { cert: string; key: string } });
     const client = await fixture.connect();
     client.send(GET);
     await client.untilClosed();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { FakeClock } from '../testing/fake-clock.js';
 import { ListenerFixture, settle } from './listener.fixture.js';
 
 const GET = 'GET /a HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -8,7 +9,7 @@ const CHUNK = Buffer.alloc(64 * 1024, 120);
 describe('slow clients', () => {
   let fixture: ListenerFixture;
   before(async () => {
-    fixture = await ListenerFixture.open();
+    fixture = await ListenerFixture.open(new FakeClock());
   });
   after(() => fixture.close());
 
@@ -163,7 +164,7 @@ describe('slow clients', () => {
 
 describe('limits of a listener', () => {
   it('closes after the last request that a connection may make', async () => {
-    const fixture = await ListenerFixture.open({ limits: { maxRequestsPerConnection: 2 } });
+    const fixture = await ListenerFixture.open(new FakeClock(), { limits: { maxRequestsPerConnection: 2 } });
     const client = await fixture.connect();
     client.send(GET);
     (await fixture.request()).answer(200, 'one');
@@ -177,7 +178,7 @@ describe('limits of a listener', () => {
   });
 
   it('takes no more connections than allowed', async () => {
-    const fixture = await ListenerFixture.open({ limits: { maxConnections: 1 } });
+    const fixture = await ListenerFixture.open(new FakeClock(), { limits: { maxConnections: 1 } });
     const first = await fixture.connect();
     const second = await fixture.connect();
     await second.untilClosed();
@@ -190,7 +191,7 @@ describe('limits of a listener', () => {
   });
 
   it('takes its own head limits', async () => {
-    const fixture = await ListenerFixture.open({ limits: { maxFields: 2 } });
+    const fixture = await ListenerFixture.open(new FakeClock(), { limits: { maxFields: 2 } });
     const client = await fixture.connect();
     client.send('GET / HTTP/1.1\r\nHost: a\r\na: b\r\nc: d\r\n\r\n');
     await client.untilReceived('HTTP/1.1 431 ');

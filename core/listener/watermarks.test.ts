@@ -3,6 +3,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { FakeClock } from '../testing/fake-clock.js';
 import { type Exchange, ListenerFixture, settle } from './listener.fixture.js';
 
 const CHUNK = Buffer.alloc(16 * 1024, 120);
@@ -33,7 +34,7 @@ function produce(exchange: Exchange, total: number): { written: () => number } {
 
 describe('write watermarks', () => {
   it('go high once 64 KiB wait, low when they are gone, in turns (HTTP/1)', async () => {
-    const fixture = await ListenerFixture.open();
+    const fixture = await ListenerFixture.open(new FakeClock());
     const client = await fixture.connect();
     client.socket.pause();
     client.send('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -63,7 +64,7 @@ describe('write watermarks', () => {
   });
 
   it('hold less than 1 MiB for a client that stops reading 100 MiB', async () => {
-    const fixture = await ListenerFixture.open();
+    const fixture = await ListenerFixture.open(new FakeClock());
     const client = await fixture.connect();
     client.socket.pause();
     client.send('GET /a HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -87,7 +88,7 @@ describe('write watermarks', () => {
   });
 
   it('work for HTTP/2', async () => {
-    const fixture = await ListenerFixture.open();
+    const fixture = await ListenerFixture.open(new FakeClock());
     const session = connectHttp2(`http://127.0.0.1:${fixture.listener.port}`);
     const request = session.request({ ':path': '/a' });
     request.pause();

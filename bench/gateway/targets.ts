@@ -169,7 +169,7 @@ function createReference(environment: NodeJS.ProcessEnv): Target {
 }
 
 function createOurs(): Target {
-  const entry = repositoryPath('dist', 'core', 'main.js');
+  const entry = repositoryPath('dist', 'bin', 'main.js');
   return {
     name: OURS,
     check: 'exact',

@@ -19,7 +19,7 @@ export class RawConnection {
   readonly closed: Promise<unknown>;
   #unread = '';
 
-  constructor(socket: Socket, index: number, onRequest: (connection: RawConnection, request: string) => void) {
+  constructor(socket: Socket, index: number, onRequest: (connection: RawConnection, request: string) => unknown) {
     this.socket = socket;
     this.index = index;
     this.closed = new Promise((resolve) => socket.once('close', resolve));
@@ -57,7 +57,7 @@ export class RawWorker {
   readonly connections: RawConnection[] = [];
   readonly #server: Server;
 
-  constructor(onRequest: (connection: RawConnection, request: string) => void) {
+  constructor(onRequest: (connection: RawConnection, request: string) => unknown) {
     this.#server = createServer({ noDelay: true }, (socket) => {
       this.connections.push(new RawConnection(socket, this.connections.length, onRequest));
     });

@@ -21,7 +21,7 @@ afterEach(async () => {
   assert.equal(clock.pendingTimers, 0, 'a timer was leaked');
 });
 
-async function startWorker(onRequest: (connection: RawConnection, request: string) => void): Promise<RawWorker> {
+async function startWorker(onRequest: (connection: RawConnection, request: string) => unknown): Promise<RawWorker> {
   const worker = await new RawWorker(onRequest).listen();
   workers.push(worker);
   return worker;

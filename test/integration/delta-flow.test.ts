@@ -101,11 +101,8 @@ filters:
           path: '/v1/chat/completions',
           headers: { 'content-type': 'application/json', 'content-length': bytes.length },
         },
-        async (response) => {
-          for (let i = 0; i < 1000 && seen.paused === paused; i++) await sleep(2);
-          let total = 0;
-          for await (const chunk of response) total += (chunk as Buffer).length;
-          resolve(total);
+        (response) => {
+          drainLate(response, () => seen.paused > paused).then(resolve, reject);
         },
       );
       request.on('error', reject);
@@ -121,3 +118,11 @@ filters:
     assert.equal(answer.status, 501);
   });
 });
+
+/** Reads a response once `begin` is true, or after two seconds; resolves with its length. */
+async function drainLate(response: AsyncIterable<Buffer>, begin: () => boolean): Promise<number> {
+  for (let i = 0; i < 1000 && !begin(); i++) await sleep(2);
+  let total = 0;
+  for await (const chunk of response) total += chunk.length;
+  return total;
+}

@@ -19,4 +19,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+// The timers of the gateway keep no process alive. While a command waits for nothing else (the first probes of a start),
+// Node would find an empty event loop and end with 13.
+const MAX_TIMER_MS = 2 ** 31 - 1;
+setInterval(() => {}, MAX_TIMER_MS);
+
 process.exit(await runCli(process.argv.slice(2), process.env, io));

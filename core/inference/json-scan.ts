@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { endianness } from 'node:os';
+import { StringRun } from './string-run.js';
 import { firstInvalidUtf8 } from './utf8-offset.js';
 
 /** Default of how deep objects and arrays may nest; the outermost object is level 1. */
@@ -7,13 +7,10 @@ export const MAX_JSON_DEPTH = 512;
 
 /** Top-level fields whose spans are kept; a body with more is scanned again for each name that is asked for. */
 const MAX_FIELDS = 128;
-/** Shorter bodies are read byte by byte: a word view costs more than it saves. */
-const MIN_WORD_SCAN_BYTES = 256;
-/** Strings are read by bytes this far, then by words: keys and short values are the most common. */
+/** Shorter bodies are read byte by byte: handing them over costs more than it saves. */
+const MIN_RUN_BYTES = 256;
+/** Strings are read by bytes this far, then in runs: keys and short values are the most common. */
 const NEAR_STRING_BYTES = 16;
-/** Strings with the next escape at least this far away are searched natively. */
-const MIN_PLAIN_BYTES = 96;
-const LITTLE_ENDIAN = endianness() === 'LE';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -35,12 +32,6 @@ const LETTER_F = 0x66;
 const LETTER_N = 0x6e;
 const LETTER_T = 0x74;
 const LETTER_U = 0x75;
-
-const QUOTES = 0x22222222;
-const BACKSLASHES = 0x5c5c5c5c;
-const SPACES = 0x20202020;
-const ONES = 0x01010101;
-const HIGH_BITS = 0x80808080 | 0;
 
 /** 1 for the bytes that end or interrupt a string: quote, backslash, control characters. */
 const STRING_STOP = byteTable((byte) => byte < 0x20 || byte === QUOTE || byte === BACKSLASH);
@@ -108,7 +99,7 @@ export interface JsonSpan {
 /**
  * Checks that a body is exactly one JSON object (RFC 8259, UTF-8, bounded nesting) and notes where its top-level fields
  * are, without building values: accepts what `JSON.parse` accepts, several times faster on prompts. Linear in the
- * body; memory is constant. Strings are read a word at a time, since they are most of a body.
+ * body; memory is constant. Strings are most of a body and are read natively ({@link StringRun}).
  *
  * Reusable, not reentrant: keep one per config generation.
  */
@@ -123,11 +114,9 @@ export class JsonScanner {
   readonly #isObject: Uint8Array;
   #bytes: Buffer = NO_BYTES;
   #end = 0;
-  /** The memory that `#bytes` lies in, as aligned words; undefined for short bodies. */
-  #words: Int32Array | undefined = undefined;
-  #byteOffset = 0;
-  /** The first backslash at or behind the last place that was asked for; the end of the body when there is none. */
-  #nextBackslash = -1;
+  readonly #runs = new StringRun();
+  /** Whether the body is long enough for `#runs`. */
+  #inRuns = false;
   /** The last string held an escape. */
   #escaped = false;
   #flat: number[] = [];
@@ -173,12 +162,8 @@ export class JsonScanner {
   #run(bytes: Buffer, wanted: string | undefined): number {
     this.#bytes = bytes;
     this.#end = bytes.length;
-    this.#byteOffset = bytes.byteOffset;
-    this.#words =
-      LITTLE_ENDIAN && bytes.length >= MIN_WORD_SCAN_BYTES
-        ? new Int32Array(bytes.buffer, 0, bytes.buffer.byteLength >> 2)
-        : undefined;
-    this.#nextBackslash = -1;
+    this.#inRuns = bytes.length >= MIN_RUN_BYTES;
+    if (this.#inRuns) this.#runs.use(bytes);
     this.#wanted = wanted;
     this.#flat = [];
     this.#overflow = false;
@@ -187,7 +172,7 @@ export class JsonScanner {
 
   #clear(): void {
     this.#bytes = NO_BYTES;
-    this.#words = undefined;
+    this.#runs.release();
     this.#flat = [];
   }
 
@@ -301,42 +286,9 @@ export class JsonScanner {
   /** A string whose opening quote is just before `start`; offset behind the closing one. */
   #string(start: number): number {
     this.#escaped = false;
-    const words = this.#words;
-    if (words === undefined) return this.#stringByBytes(start, this.#end);
+    if (!this.#inRuns) return this.#stringByBytes(start, this.#end);
     const near = this.#stringByBytes(start, Math.min(start + NEAR_STRING_BYTES, this.#end));
-    if (near > NOT_ENDED) return near;
-    const at = NOT_ENDED - near;
-    // Without escapes, native searches find the end and only control characters are left to look for.
-    if (this.#nextBackslash < at) this.#nextBackslash = indexOrEnd(this.#bytes, BACKSLASH, at);
-    if (this.#nextBackslash - at < MIN_PLAIN_BYTES) return this.#stringByWords(at, words);
-    const quote = this.#bytes.indexOf(QUOTE, at);
-    if (quote === -1) return this.#stringByBytes(at, this.#end);
-    if (this.#nextBackslash < quote || this.#hasControl(at, quote, words)) return this.#stringByWords(at, words);
-    return quote + 1;
-  }
-
-  /** Whether a byte below 0x20 may lie in the range: true is to be checked, false is sure. */
-  #hasControl(start: number, end: number, words: Int32Array): boolean {
-    const first = (this.#byteOffset + start) >> 2;
-    // The words at both ends also hold bytes outside: those of a string's inside are no harm, quotes are no control.
-    const last = (this.#byteOffset + end) >> 2;
-    let word = first;
-    let hits = 0;
-    for (const stop = last - 7; word < stop; word += 8) {
-      const a = words[word] as number;
-      const b = words[word + 1] as number;
-      const c = words[word + 2] as number;
-      const d = words[word + 3] as number;
-      const e = words[word + 4] as number;
-      const f = words[word + 5] as number;
-      const g = words[word + 6] as number;
-      const h = words[word + 7] as number;
-      hits |= ((a - SPACES) & ~a) | ((b - SPACES) & ~b) | ((c - SPACES) & ~c) | ((d - SPACES) & ~d);
-      hits |= ((e - SPACES) & ~e) | ((f - SPACES) & ~f) | ((g - SPACES) & ~g) | ((h - SPACES) & ~h);
-    }
-    for (; word < last; word++) hits |= ((words[word] as number) - SPACES) & ~(words[word] as number);
-    for (let at = (last << 2) - this.#byteOffset; at < end; at++) if ((this.#bytes[at] as number) < 0x20) return true;
-    return (hits & HIGH_BITS) !== 0;
+    return near > NOT_ENDED ? near : this.#stringByRuns(NOT_ENDED - near);
   }
 
   /** Up to `limit`: offset behind the closing quote, -1, or `NOT_ENDED - offset` when the limit came first. */
@@ -356,36 +308,19 @@ export class JsonScanner {
     return limit === this.#end ? this.#fail(at, 'the body ends too early') : NOT_ENDED - at;
   }
 
-  /**
-   * Four bytes a step. `hits` has the high bit of each byte set that may be a quote, a backslash or a control
-   * character: of those, the lowest is sure, unless a byte before it in the word was one and was passed already.
-   */
-  #stringByWords(start: number, words: Int32Array): number {
-    const bytes = this.#bytes;
-    const offset = this.#byteOffset;
-    const lastWord = (offset + this.#end) >> 2;
+  #stringByRuns(start: number): number {
+    // Simple escapes are passed unseen: a name that came here is decoded before it is compared.
+    this.#escaped = true;
     let at = start;
-    let word = (offset + at) >> 2;
-    let mask = HIGH_BITS << (((offset + at) & 3) << 3);
-    while (word < lastWord) {
-      let x = words[word] as number;
-      let hits = (((x ^ QUOTES) - ONES) | ((x ^ BACKSLASHES) - ONES) | (x - SPACES)) & ~x & mask;
-      while (hits === 0) {
-        if (++word === lastWord) return this.#stringByBytes((word << 2) - offset, this.#end);
-        x = words[word] as number;
-        hits = (((x ^ QUOTES) - ONES) | ((x ^ BACKSLASHES) - ONES) | (x - SPACES)) & ~x & HIGH_BITS;
-      }
-      at = (word << 2) - offset + ((31 - Math.clz32(hits & -hits)) >> 3);
-      const byte = bytes[at] as number;
+    while (at < this.#end) {
+      at = this.#runs.find(at);
+      if (at === this.#end) break;
+      const byte = this.#bytes[at] as number;
       if (byte === QUOTE) return at + 1;
-      if (byte === BACKSLASH) at = this.#escape(at);
-      else if (STRING_STOP[byte] === 1) at = this.#fail(at, 'control characters in strings must be escaped');
-      else at++;
+      at = byte === BACKSLASH ? this.#escape(at) : this.#fail(at, 'control characters in strings must be escaped');
       if (at < 0) return -1;
-      word = (offset + at) >> 2;
-      mask = HIGH_BITS << (((offset + at) & 3) << 3);
     }
-    return this.#stringByBytes(at, this.#end);
+    return this.#fail(at, 'the body ends too early');
   }
 
   /** An escape sequence whose backslash is at `start`; offset behind it. */
@@ -458,11 +393,6 @@ const AFTER_ITEM = 'expected a comma or the end of the array';
 const NO_BYTES = Buffer.alloc(0);
 /** Returned values from here down carry an offset. */
 const NOT_ENDED = -2;
-
-function indexOrEnd(bytes: Buffer, value: number, from: number): number {
-  const at = bytes.indexOf(value, from);
-  return at === -1 ? bytes.length : at;
-}
 
 function byteTable(matches: (byte: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => (matches(byte) ? 1 : 0));

@@ -384,7 +384,7 @@ describe('inference config', () => {
   });
 
   it('has defaults and refuses nonsense', () => {
-    assert.deepEqual(configSchema.parse({}), { max_body: 512 * 2 ** 20, max_depth: 512 });
+    assert.deepEqual(configSchema.parse({}), { max_body: 2 ** 30, max_depth: 512 });
     for (const config of [
       { max_body: '5 parsecs' },
       { max_body: 0 },

@@ -1,6 +1,5 @@
 import type { CatalogLoader } from '../../config/catalog.js';
-import { ConfigErrors, formatIssues } from '../../config/config-errors.js';
-import { formatPath, locate } from '../../config/config-node.js';
+import { ConfigErrors } from '../../config/config-errors.js';
 import { FileSource } from '../../config/file-source.js';
 import type { ClusterConfig } from '../../config/gateway.js';
 import { type LoadedConfig, loadConfig } from '../../config/loader.js';
@@ -9,6 +8,7 @@ import type { Server } from '../server/server.js';
 import { defaultCatalogLoader, readCommandLine } from './command-line.js';
 import { ExitCode } from './exit-codes.js';
 import type { CliIo, Environment } from './io.js';
+import { locatedConfigError } from './located-error.js';
 import { packageVersion } from './version.js';
 
 /** Socket errors that mean: what the gateway needs is not there now. */
@@ -56,14 +56,6 @@ function reportStartFailure(error: unknown, loaded: LoadedConfig | undefined, io
   const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';
   io.stderr.write(`smg: cannot start: ${message}\n`);
   return UNAVAILABLE.has(code) ? ExitCode.Unavailable : ExitCode.Failure;
-}
-
-/** A refusal that came while building, at the place of its path where that is known. */
-function locatedConfigError(error: ConfigError, loaded: LoadedConfig | undefined): string {
-  if (loaded === undefined) return `smg: ${error.message}`;
-  const located = locate(loaded.tree, error.path);
-  const path = formatPath(located.path);
-  return formatIssues([{ origin: located.node.origin, path, message: error.message }]);
 }
 
 /** One running gateway with its signals and file watching. */

@@ -1,4 +1,5 @@
-import type { FilterConfig } from '../../config/gateway.js';
+import type { PluginCatalog } from '../../config/catalog.js';
+import type { FilterConfig, GatewayConfig } from '../../config/gateway.js';
 import type { FilterDefinition } from '../api/define.js';
 import { ConfigError } from '../api/errors.js';
 import type { FilterFactoryCb } from '../api/filter.js';
@@ -48,6 +49,16 @@ export function checkChainOrder(filters: readonly Omit<BuiltFilter, 'factory'>[]
     for (const gift of definition.provides ?? []) provided.add(gift);
   });
   return errors;
+}
+
+/** The same for a loaded configuration, before anything is built. */
+export function checkConfiguredChain(config: GatewayConfig, catalog: PluginCatalog): ConfigError[] {
+  const filters = config.filters.map((filter) => ({
+    config: filter,
+    // The loader has refused filters that do not exist.
+    definition: catalog.get('filter', filter.type) as FilterDefinition,
+  }));
+  return checkChainOrder(filters);
 }
 
 /** Compiles the chains of checked and created filters. */

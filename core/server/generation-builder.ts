@@ -72,7 +72,6 @@ export class GenerationBuilder {
   }
 
   async #build(config: GatewayConfig, catalog: PluginCatalog, lifetime: GenerationLifetime): Promise<GenerationParts> {
-    refuseUnbuilt(config);
     const plan = config.filters.map((filter) => ({
       config: filter,
       definition: requirePlugin(catalog, 'filter', filter.type) as FilterDefinition,
@@ -163,14 +162,6 @@ export class GenerationBuilder {
     const running = await engine.start(lifetime);
     await running.ready;
     return { running, lifetime };
-  }
-}
-
-function refuseUnbuilt(config: GatewayConfig): void {
-  for (const [index, route] of config.routes.entries()) {
-    if (route.filters.length > 0) {
-      throw new ConfigError('overriding filters per route is not built yet', ['routes', index, 'filters']);
-    }
   }
 }
 

@@ -184,6 +184,13 @@ class PluginResolver {
           giver === undefined ? 'no filter of the chain gives it' : `"${giver.name}" gives it, but stands below`;
         this.#report(item, item.path, `"${item.name}" needs ${need}: ${hint}`);
       }
+      if (plugin.appliesTo === 'every_request' && provided.has('inference_request')) {
+        this.#report(
+          item,
+          item.path,
+          `"${item.name}" is for every request: it must stand above the one that reads the body`,
+        );
+      }
       this.#checkMatch(item, provided);
       for (const gift of plugin.provides ?? []) provided.add(gift);
       const last = index === this.#chain.length - 1;

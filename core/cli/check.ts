@@ -4,7 +4,6 @@ import { loadConfig } from '../../config/loader.js';
 import { defaultCatalogLoader, readCommandLine } from './command-line.js';
 import { ExitCode } from './exit-codes.js';
 import type { CliIo, Environment } from './io.js';
-import { locatedConfigError } from './located-error.js';
 
 /** `smg check`: every check of a start, without opening a socket. Problems go to stderr, one line each. */
 export async function checkConfig(
@@ -17,12 +16,6 @@ export async function checkConfig(
   if (!line.ok) return line.exitCode;
   try {
     const loaded = await loadConfig(line.source, loadCatalog ?? (await defaultCatalogLoader()));
-    const { checkConfiguredChain } = await import('../server/chain-compiler.js');
-    const problems = checkConfiguredChain(loaded.config, loaded.catalog);
-    if (problems.length > 0) {
-      for (const problem of problems) io.stderr.write(`${locatedConfigError(problem, loaded)}\n`);
-      return ExitCode.BadConfig;
-    }
     for (const warning of [...line.warnings, ...loaded.warnings]) io.stderr.write(`warning: ${warning}\n`);
     const { listeners, clusters, filters } = loaded.config;
     const workers = clusters.reduce((sum, { workers, engine }) => sum + workers.length + (engine?.count ?? 0), 0);

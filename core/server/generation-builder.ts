@@ -17,7 +17,7 @@ import type { ServiceContainer } from '../di/container.js';
 import { EndpointTable } from '../http/endpoint-table.js';
 import type { FilterManagerOptions } from '../http/filter-manager.js';
 import type { LocalEndpoint } from '../http/local-endpoint.js';
-import { type BuiltFilter, checkChainOrder, compileChains } from './chain-compiler.js';
+import { type BuiltFilter, compileChains } from './chain-compiler.js';
 import type { GenerationParts } from './generation.js';
 import { GenerationLifetime } from './generation-lifetime.js';
 import { UsagePool } from './usage-pool.js';
@@ -76,8 +76,6 @@ export class GenerationBuilder {
       config: filter,
       definition: requirePlugin(catalog, 'filter', filter.type) as FilterDefinition,
     }));
-    const [orderError] = checkChainOrder(plan);
-    if (orderError !== undefined) throw orderError;
 
     const clusters = await this.#buildClusters(config, catalog, lifetime);
     const services = this.#dependencies.services.createChild();

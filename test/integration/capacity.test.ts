@@ -2,11 +2,16 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type GatewayFixture, startGateway } from '../../core/testing/gateway-fixture.js';
 import { startTestSim } from '../../core/testing/sim-fixture.js';
 import type { RunningSim } from '../../plugins/engine/sim/server.js';
 
 const MIB = 1024 * 1024;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 /** A worker whose streams are as long as the client reads: 100 MiB in events of 64 KiB. */
 async function openLongStreamWorker(): Promise<{ port: number; written(): number; close(): void }> {
@@ -79,7 +84,7 @@ telemetry: { logs: { access: false }, metrics: { prometheus: off } }
     const socket = await connect(own.port);
     try {
       socket.pause();
-      globalThis.gc?.();
+      collectGarbage();
       const { arrayBuffers: before } = process.memoryUsage();
       socket.write(chat(true));
       let last = -1;
@@ -88,10 +93,15 @@ telemetry: { logs: { access: false }, metrics: { prometheus: off } }
         await sleep(150);
       }
       assert.ok(last < 100 * MIB, 'the worker was never slowed down');
-      globalThis.gc?.();
-      const { arrayBuffers: stalled } = process.memoryUsage();
+      let held = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < 40 && held >= MIB; i++) {
+        // Memory of buffers is given back some turns after the collection that found them dead.
+        collectGarbage();
+        await sleep(20);
+        held = process.memoryUsage().arrayBuffers - before;
+      }
       // The worker of this test lives in the same process and holds one event that its socket did not take.
-      assert.ok(stalled - before < MIB, `${stalled - before} bytes are held`);
+      assert.ok(held < MIB, `${held} bytes are held`);
       let read = 0;
       let tail = '';
       socket.on('data', (chunk: Buffer) => {
@@ -141,7 +151,7 @@ telemetry: { logs: { access: false }, metrics: { prometheus: off } }
   });
 
   it('10,000 idle keep-alive connections cost less than 200 MiB', async () => {
-    globalThis.gc?.();
+    collectGarbage();
     const before = process.memoryUsage().rss;
     const sockets: net.Socket[] = [];
     for (let batch = 0; batch < 20; batch++) {
@@ -152,7 +162,7 @@ telemetry: { logs: { access: false }, metrics: { prometheus: off } }
     const used = sockets[0] as net.Socket;
     used.write('GET /health HTTP/1.1\r\nhost: x\r\n\r\n');
     await new Promise((resolve) => used.once('data', resolve));
-    globalThis.gc?.();
+    collectGarbage();
     const cost = process.memoryUsage().rss - before;
     for (const socket of sockets) socket.destroy();
     // Both ends of each connection live in this process, so the gateway's share is less than what is measured.

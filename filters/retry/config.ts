@@ -150,7 +150,7 @@ export class RetryStats {
       labels: ['attempt'],
       buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     });
-    this.#backoffs = Array.from({ length: attempts }, (_, index) => backoff.with(String(index + 1)));
+    this.#backoffs = Array.from({ length: attempts - 1 }, (_, index) => backoff.with(String(index + 1)));
   }
 
   /** `attempt`: how many had been made before the wait. */

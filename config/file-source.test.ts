@@ -96,6 +96,20 @@ describe('a change of a file is noticed when it is', () => {
     await watched.next(() => writeFile(join(folder, 'elsewhere', 'real'), 'bb'));
   });
 
+  it('while a log beside it is written all the time', LIMIT, async () => {
+    const file = join(folder, 'gateway.yaml');
+    await writeFile(file, 'a');
+    const watched = new Watched([file], { debounceMs: 40 });
+    await watched.source.ready;
+    let lines = 0;
+    const log = setInterval(() => void writeFile(join(folder, 'access.log'), String(lines++)), 5);
+    try {
+      await watched.next(() => writeFile(file, 'bb'));
+    } finally {
+      clearInterval(log);
+    }
+  });
+
   it('removed, and when it comes back', LIMIT, async () => {
     const { file, watched } = await watchFile('a.yaml');
     await watched.next(() => rm(file));

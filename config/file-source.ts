@@ -15,6 +15,9 @@ export interface FileSourceOptions {
   readonly events?: boolean;
 }
 
+/** A look happens at the latest after this many times the quiet time. */
+const MAX_POSTPONEMENTS = 4;
+
 /**
  * Notices that files change. Watches their folders, and those of the files that symbolic links end at, so that a rename
  * over the file and the swap of Kubernetes' `..data` link are seen; an event is only a reason to look, and `onChange`
@@ -26,6 +29,8 @@ export class FileSource {
   readonly #watchers = new Map<string, FSWatcher>();
   #fingerprints = new Map<string, string>();
   #debounce: NodeJS.Timeout | undefined = undefined;
+  /** Monotonic time of the first event that no look has answered. */
+  #pendingSinceMs = 0;
   readonly #poll: NodeJS.Timeout | undefined;
   #looking = false;
   #lookAgain = false;
@@ -63,10 +68,19 @@ export class FileSource {
     this.#watchers.clear();
   }
 
+  /** Other files of the folder may change all the time (a log beside the config): the look is put off only so often. */
   #schedule(): void {
     if (this.#closed) return;
+    const { debounceMs } = this.#options;
+    const nowMs = performance.now();
+    if (this.#debounce === undefined) this.#pendingSinceMs = nowMs;
+    const latestMs = this.#pendingSinceMs + debounceMs * MAX_POSTPONEMENTS;
     clearTimeout(this.#debounce);
-    this.#debounce = setTimeout(() => void this.#look(), this.#options.debounceMs);
+    const delayMs = Math.max(0, Math.min(debounceMs, latestMs - nowMs));
+    this.#debounce = setTimeout(() => {
+      this.#debounce = undefined;
+      void this.#look();
+    }, delayMs);
     this.#debounce.unref();
   }
 

@@ -95,6 +95,11 @@ describe('a filter chain', () => {
       /filters\[0\]: "upstream" ends the chain: it must stand last/,
     ],
     [
+      'a match on a filter that the rest of the chain depends on',
+      'filters: [{ preset: standard }, { name: upstream, match: { paths: [/x] } }]',
+      /filters\[1\]\.match: the filters below "upstream" depend on it: it takes no match/,
+    ],
+    [
       'a match on models above inference',
       'filters: [{ preset: standard }, { type: tagger, match: { models: [x] } }]',
       /filters\[1\]\.match\.models: is known only below the filter "inference"/,

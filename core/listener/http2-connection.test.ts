@@ -22,9 +22,9 @@ async function read(stream: ClientHttp2Stream) {
   stream.on('trailers', (fields) => {
     trailers = fields;
   });
-  const ended = once(stream, 'end');
-  const [headers] = (await once(stream, 'response')) as [OutgoingHttpHeaders];
-  await ended;
+  // Together, so that a stream that fails rejects once and leaves nothing unhandled.
+  const [response] = await Promise.all([once(stream, 'response'), once(stream, 'end')]);
+  const [headers] = response as [OutgoingHttpHeaders];
   return { headers, body, trailers };
 }
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -50,9 +49,8 @@ describe('the JSON Schema', () => {
     assert.deepEqual(missing, []);
   });
 
-  it('in config/schema.json is current (npm run schema writes it)', async (test) => {
+  it('in config/schema.json is current (npm run schema writes it)', async () => {
     const path = fileURLToPath(new URL('./schema.json', import.meta.url));
-    if (!existsSync(path)) return test.skip('not written yet');
     const committed = JSON.parse(await readFile(path, 'utf8')) as unknown;
     assert.deepEqual(JSON.parse(JSON.stringify(configJsonSchema(createBuiltInCatalog()))), committed);
   });

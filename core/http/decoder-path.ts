@@ -3,7 +3,7 @@ import { BodyData, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus }
 import type { HeaderMap, RequestHeaders } from '../api/headers.js';
 import type { InferenceRequest } from '../api/inference.js';
 import type { FilterManager } from './filter-manager.js';
-import { HeldBody, type HeldPiece } from './held-body.js';
+import { HeldBodies, type HeldBody, type HeldPiece } from './held-body.js';
 
 /**
  * The way down of one run. Headers wait in at most one place; bytes may wait at several filters, each with its own
@@ -22,12 +22,12 @@ export class DecoderPath {
   #requestHeldAt = -1;
   /** The holder has not been called with it. */
   #requestUnseen = false;
-  #held: (HeldBody | undefined)[] | undefined = undefined;
-  #aboveLimit = false;
+  readonly #held: HeldBodies;
   readonly #data = new BodyData(Buffer.alloc(0), undefined);
 
   constructor(manager: FilterManager) {
     this.#manager = manager;
+    this.#held = new HeldBodies(manager.filters.length, manager.watermarkBytes, (above) => manager.readDisable(above));
   }
 
   decodeHeaders(headers: RequestHeaders, endStream: boolean): void {
@@ -61,15 +61,15 @@ export class DecoderPath {
     const { filters } = this.#manager;
     let current = bytes;
     for (let k = index; k < filters.length; k++) {
-      const held = this.#held?.[k];
+      const held = this.#held.get(k);
       if ((this.#headersHeldAt === k && this.#allHeld) || (held !== undefined && held.before.length > 0)) {
-        this.#hold(k, 'before', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
+        this.#held.hold(k, 'before', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
         return;
       }
       const filter = filters[k];
       if (filter?.decodeData === undefined) {
         if (this.#headersHeldAt !== k && (held === undefined || held.idle)) continue;
-        this.#hold(k, 'after', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
+        this.#held.hold(k, 'after', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
         return;
       }
       this.#data.bytes = current;
@@ -82,8 +82,8 @@ export class DecoderPath {
         continue;
       }
       if (status === FilterDataStatus.StopIterationNoBuffer) return;
-      this.#hold(k, 'after', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
-      this.#heldAt(k).stopped = true;
+      this.#held.hold(k, 'after', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
+      this.#held.at(k).stopped = true;
       if (status === FilterDataStatus.StopIterationAndBuffer) this.#checkBufferLimit(k);
       return;
     }
@@ -92,36 +92,36 @@ export class DecoderPath {
   /** After a `Continue` for data: what this filter held goes first. */
   #proceed(k: number): void {
     if (this.#headersHeldAt === k) this.#releaseHeaders(k);
-    const held = this.#held?.[k];
+    const held = this.#held.get(k);
     if (held === undefined) return;
     held.stopped = false;
     for (const piece of held.take('after')) {
       if (this.#manager.halted) return;
       this.#deliver(k + 1, piece);
     }
-    this.#updateWatermark();
+    this.#held.updateWatermark();
   }
 
   decodeTrailers(index: number, trailers: HeaderMap): void {
     const { filters } = this.#manager;
     const piece: HeldPiece = { bytes: undefined, framed: undefined, delta: undefined, trailers, end: true };
     for (let k = index; k < filters.length; k++) {
-      const held = this.#held?.[k];
+      const held = this.#held.get(k);
       if ((this.#headersHeldAt === k && this.#allHeld) || (held !== undefined && held.before.length > 0)) {
-        this.#hold(k, 'before', piece);
+        this.#held.hold(k, 'before', piece);
         return;
       }
       const filter = filters[k];
       if (filter?.decodeTrailers === undefined) {
         if (this.#headersHeldAt !== k && (held === undefined || held.idle)) continue;
-        this.#hold(k, 'after', piece);
+        this.#held.hold(k, 'after', piece);
         return;
       }
       const status = filter.decodeTrailers(trailers);
       if (this.#manager.halted) return;
       if (status === FilterTrailersStatus.StopIteration) {
-        this.#hold(k, 'after', piece);
-        this.#heldAt(k).stopped = true;
+        this.#held.hold(k, 'after', piece);
+        this.#held.at(k).stopped = true;
         return;
       }
       this.#proceed(k);
@@ -133,8 +133,7 @@ export class DecoderPath {
   continueWithRequest(index: number, request: InferenceRequest): void {
     if (this.#headersHeldAt !== index - 1)
       throw new BugError('continueWithRequest: this filter does not hold the headers');
-    this.#held = undefined;
-    this.#updateWatermark();
+    this.#held.clear();
     this.#headersEnd = false;
     this.#releaseHeaders(index - 1);
     if (!this.#manager.halted) this.decodeRequest(index, request);
@@ -167,7 +166,7 @@ export class DecoderPath {
   }
 
   continueDecoding(k: number): void {
-    const held = this.#held?.[k];
+    const held = this.#held.get(k);
     const headersHere = this.#headersHeldAt === k;
     const requestHere = this.#requestHeldAt === k;
     if (!headersHere && !requestHere && (held === undefined || held.idle)) {
@@ -195,7 +194,7 @@ export class DecoderPath {
         this.#deliver(k + 1, piece);
       }
     }
-    this.#updateWatermark();
+    this.#held.updateWatermark();
   }
 
   #deliver(index: number, piece: HeldPiece): void {
@@ -203,41 +202,11 @@ export class DecoderPath {
     else this.decodeData(index, piece.bytes as Buffer, piece.end);
   }
 
-  #heldAt(k: number): HeldBody {
-    this.#held ??= new Array<HeldBody | undefined>(this.#manager.filters.length).fill(undefined);
-    let held = this.#held[k];
-    if (held === undefined) {
-      held = new HeldBody();
-      this.#held[k] = held;
-    }
-    return held;
-  }
-
-  #hold(k: number, which: 'before' | 'after', piece: HeldPiece): void {
-    const held = this.#heldAt(k);
-    held.hold(held[which], piece);
-    this.#updateWatermark();
-  }
-
   #checkBufferLimit(k: number): void {
     const limit = this.#manager.callbacksOf(k).bufferLimit;
-    if (this.#heldAt(k).bytes <= limit) return;
+    if (this.#held.at(k).bytes <= limit) return;
     this.#manager.sendLocalReply(
       new GatewayError('request_body_too_large', `The request body is larger than ${limit} bytes`),
     );
-  }
-
-  /** Stops reading from the client while more is held than one filter may hold; hysteresis of one half. */
-  #updateWatermark(): void {
-    let bytes = 0;
-    if (this.#held !== undefined) for (const held of this.#held) bytes += held?.bytes ?? 0;
-    const limit = this.#manager.watermarkBytes;
-    if (!this.#aboveLimit && bytes > limit) {
-      this.#aboveLimit = true;
-      this.#manager.readDisable(true);
-    } else if (this.#aboveLimit && bytes <= limit / 2) {
-      this.#aboveLimit = false;
-      this.#manager.readDisable(false);
-    }
   }
 }

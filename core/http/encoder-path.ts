@@ -3,7 +3,7 @@ import { BodyData, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus }
 import type { HeaderMap, ResponseHeaders, ResponseKind } from '../api/headers.js';
 import type { Delta } from '../api/inference.js';
 import type { FilterManager } from './filter-manager.js';
-import { HeldBody, type HeldPiece } from './held-body.js';
+import { HeldBodies, type HeldBody, type HeldPiece } from './held-body.js';
 import { SseEventFrame, SseSplitter } from './sse-codec.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -28,13 +28,16 @@ export class EncoderPath {
   #headersEnd = false;
   #headersHeldAt = -1;
   #allHeld = false;
-  #held: (HeldBody | undefined)[] | undefined = undefined;
-  #aboveLimit = false;
+  readonly #held: HeldBodies;
   #splitter: SseSplitter | undefined = undefined;
   readonly #data = new BodyData(EMPTY, undefined);
 
   constructor(manager: FilterManager) {
     this.#manager = manager;
+    this.#held = new HeldBodies(manager.filters.length, manager.watermarkBytes, (above) => {
+      if (above) manager.onAboveWriteBufferHighWatermark();
+      else manager.onBelowWriteBufferLowWatermark();
+    });
   }
 
   /** `index`: the first filter to see it; counts down. */
@@ -125,7 +128,7 @@ export class EncoderPath {
   #bytesFrom(index: number, bytes: Buffer, end: boolean, framed: Buffer | undefined): void {
     const { plan } = this.#manager;
     let current = bytes;
-    if (this.#held === undefined && this.#headersHeldAt < 0) {
+    if (this.#held.untouched && this.#headersHeldAt < 0) {
       for (const k of plan.encodeBytes) {
         if (k > index) continue;
         const next = this.#bytesAt(k, current, end, current === bytes ? framed : undefined);
@@ -148,13 +151,13 @@ export class EncoderPath {
   #bytesAt(k: number, bytes: Buffer, end: boolean, framed: Buffer | undefined): Buffer | undefined {
     const filter = this.#manager.filters[k];
     if (this.#waitsAt(k)) {
-      this.#hold(k, 'before', { bytes, framed, delta: undefined, trailers: undefined, end });
+      this.#held.hold(k, 'before', { bytes, framed, delta: undefined, trailers: undefined, end });
       return undefined;
     }
     if (filter?.encodeData === undefined) {
-      const held = this.#held?.[k];
+      const held = this.#held.get(k);
       if (this.#headersHeldAt !== k && (held === undefined || held.idle)) return bytes;
-      this.#hold(k, 'after', { bytes, framed, delta: undefined, trailers: undefined, end });
+      this.#held.hold(k, 'after', { bytes, framed, delta: undefined, trailers: undefined, end });
       return undefined;
     }
     this.#data.bytes = bytes;
@@ -176,22 +179,22 @@ export class EncoderPath {
     const piece: HeldPiece = { bytes: undefined, framed: undefined, delta, trailers: undefined, end };
     for (let k = index; k >= 0; k--) {
       if (this.#waitsAt(k)) {
-        this.#hold(k, 'before', piece);
+        this.#held.hold(k, 'before', piece);
         return;
       }
       const filter = filters[k];
       if (filter?.encodeDelta === undefined) {
-        const held = this.#held?.[k];
+        const held = this.#held.get(k);
         if (this.#headersHeldAt !== k && (held === undefined || held.idle)) continue;
-        this.#hold(k, 'after', piece);
+        this.#held.hold(k, 'after', piece);
         return;
       }
       const status = filter.encodeDelta(delta, end);
       if (this.#manager.stopped) return;
       if (status === FilterDataStatus.StopIterationNoBuffer) return;
       if (status !== FilterDataStatus.Continue) {
-        this.#hold(k, 'after', piece);
-        this.#heldAt(k).stopped = true;
+        this.#held.hold(k, 'after', piece);
+        this.#held.at(k).stopped = true;
         return;
       }
       this.#proceed(k);
@@ -213,21 +216,21 @@ export class EncoderPath {
     const piece: HeldPiece = { bytes: undefined, framed: undefined, delta: undefined, trailers, end: true };
     for (let k = index; k >= 0; k--) {
       if (this.#waitsAt(k)) {
-        this.#hold(k, 'before', piece);
+        this.#held.hold(k, 'before', piece);
         return;
       }
       const filter = filters[k];
       if (filter?.encodeTrailers === undefined) {
-        const held = this.#held?.[k];
+        const held = this.#held.get(k);
         if (this.#headersHeldAt !== k && (held === undefined || held.idle)) continue;
-        this.#hold(k, 'after', piece);
+        this.#held.hold(k, 'after', piece);
         return;
       }
       const status = filter.encodeTrailers(trailers);
       if (this.#manager.stopped) return;
       if (status === FilterTrailersStatus.StopIteration) {
-        this.#hold(k, 'after', piece);
-        this.#heldAt(k).stopped = true;
+        this.#held.hold(k, 'after', piece);
+        this.#held.at(k).stopped = true;
         return;
       }
       this.#proceed(k);
@@ -237,7 +240,7 @@ export class EncoderPath {
   }
 
   continueEncoding(k: number): void {
-    const held = this.#held?.[k];
+    const held = this.#held.get(k);
     const headersHere = this.#headersHeldAt === k;
     if (!headersHere && (held === undefined || held.idle)) {
       throw new BugError('continueEncoding: nothing is stopped at this filter');
@@ -250,7 +253,7 @@ export class EncoderPath {
       this.#deliver(k, piece);
     }
     if (!held.stopped) this.#flushAfter(k, held);
-    this.#updateWatermark();
+    this.#held.updateWatermark();
   }
 
   /** Generated by filter `k`: passes those above it, behind what it holds. Releases its headers if they wait. */
@@ -279,11 +282,11 @@ export class EncoderPath {
   /** After a `Continue` for data: what this filter held goes first. */
   #proceed(k: number): void {
     if (this.#headersHeldAt === k) this.#releaseHeaders(k);
-    const held = this.#held?.[k];
+    const held = this.#held.get(k);
     if (held === undefined || this.#manager.stopped) return;
     held.stopped = false;
     this.#flushAfter(k, held);
-    this.#updateWatermark();
+    this.#held.updateWatermark();
   }
 
   #flushAfter(k: number, held: HeldBody): void {
@@ -304,13 +307,13 @@ export class EncoderPath {
   /** Whether everything stops before filter `k` sees it. */
   #waitsAt(k: number): boolean {
     if (this.#headersHeldAt === k && this.#allHeld) return true;
-    const held = this.#held?.[k];
+    const held = this.#held.get(k);
     return held !== undefined && held.before.length > 0;
   }
 
   #stopAt(k: number, bytes: Buffer, end: boolean, status: FilterDataStatus): void {
-    this.#hold(k, 'after', { bytes, framed: undefined, delta: undefined, trailers: undefined, end });
-    const held = this.#heldAt(k);
+    this.#held.hold(k, 'after', { bytes, framed: undefined, delta: undefined, trailers: undefined, end });
+    const held = this.#held.at(k);
     held.stopped = true;
     if (status !== FilterDataStatus.StopIterationAndBuffer) return;
     if (held.bytes <= this.#manager.callbacksOf(k).bufferLimit) return;
@@ -319,34 +322,5 @@ export class EncoderPath {
         details: 'response_buffer_limit',
       }),
     );
-  }
-
-  #heldAt(k: number): HeldBody {
-    this.#held ??= new Array<HeldBody | undefined>(this.#manager.filters.length).fill(undefined);
-    let held = this.#held[k];
-    if (held === undefined) {
-      held = new HeldBody();
-      this.#held[k] = held;
-    }
-    return held;
-  }
-
-  #hold(k: number, which: 'before' | 'after', piece: HeldPiece): void {
-    const held = this.#heldAt(k);
-    held.hold(held[which], piece);
-    this.#updateWatermark();
-  }
-
-  #updateWatermark(): void {
-    let bytes = 0;
-    if (this.#held !== undefined) for (const held of this.#held) bytes += held?.bytes ?? 0;
-    const limit = this.#manager.watermarkBytes;
-    if (!this.#aboveLimit && bytes > limit) {
-      this.#aboveLimit = true;
-      this.#manager.onAboveWriteBufferHighWatermark();
-    } else if (this.#aboveLimit && bytes <= limit / 2) {
-      this.#aboveLimit = false;
-      this.#manager.onBelowWriteBufferLowWatermark();
-    }
   }
 }

@@ -38,3 +38,63 @@ export class HeldBody {
     return pieces;
   }
 }
+
+/** What waits at the filters of one run, in one direction, and whether that is more than the source should go on with. */
+export class HeldBodies {
+  readonly #size: number;
+  readonly #limitBytes: number;
+  readonly #onWatermark: (above: boolean) => void;
+  #held: (HeldBody | undefined)[] | undefined = undefined;
+  #above = false;
+
+  /** `onWatermark` alternates, beginning with true; false comes once half of `limitBytes` is left. */
+  constructor(size: number, limitBytes: number, onWatermark: (above: boolean) => void) {
+    this.#size = size;
+    this.#limitBytes = limitBytes;
+    this.#onWatermark = onWatermark;
+  }
+
+  /** Whether nothing was ever held. */
+  get untouched(): boolean {
+    return this.#held === undefined;
+  }
+
+  get(k: number): HeldBody | undefined {
+    return this.#held?.[k];
+  }
+
+  /** The place of filter `k`, made on first use. */
+  at(k: number): HeldBody {
+    this.#held ??= new Array<HeldBody | undefined>(this.#size).fill(undefined);
+    let held = this.#held[k];
+    if (held === undefined) {
+      held = new HeldBody();
+      this.#held[k] = held;
+    }
+    return held;
+  }
+
+  hold(k: number, which: 'before' | 'after', piece: HeldPiece): void {
+    const held = this.at(k);
+    held.hold(held[which], piece);
+    this.updateWatermark();
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#held = undefined;
+    this.updateWatermark();
+  }
+
+  updateWatermark(): void {
+    let bytes = 0;
+    if (this.#held !== undefined) for (const held of this.#held) bytes += held?.bytes ?? 0;
+    if (!this.#above && bytes > this.#limitBytes) {
+      this.#above = true;
+      this.#onWatermark(true);
+    } else if (this.#above && bytes <= this.#limitBytes / 2) {
+      this.#above = false;
+      this.#onWatermark(false);
+    }
+  }
+}

@@ -133,12 +133,8 @@ test('refuse and garbage come instead of an answer', async () => {
   assert.notEqual(garbage.end, 'open');
 });
 
-test('where the listener can break a connection: a real RST, and bytes that are no HTTP', async (t) => {
+test('where the listener can break a connection: a real RST, and bytes that are no HTTP', async () => {
   const garbage = await exchange(sim, true, 'garbage');
-  if (garbage.text === '') {
-    t.skip('this listener only closes connections');
-    return;
-  }
   assert.match(garbage.text, /this is not HTTP/);
   assert.equal(garbage.end, 'fin');
   assert.deepEqual(await exchange(sim, true, 'refuse'), { text: '', end: 'rst' });

@@ -10,8 +10,13 @@ export const workerSchema = z.strictObject({
     .describe('Engine behind it. Default: detected.'),
   worker_type: z.enum(['regular']).default('regular').describe('Role. Default regular.'),
   models: z.array(z.string().min(1)).default([]).describe('Models it serves. Default: asked for; empty = any.'),
-  priority: z.int().min(0).max(100).default(50).describe('0 to 100, higher is preferred. Default 50.'),
-  cost: z.number().min(0).default(1).describe('Cost multiplier. Default 1.'),
+  priority: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(50)
+    .describe('Workers of a higher priority are used first, while they have room. Default 50.'),
+  cost: z.number().positive().default(1).describe('Relative cost of a request; divides its share. Default 1.'),
   weight: z.number().min(0).max(1000).default(1).describe('Share of traffic where a policy uses weights. Default 1.'),
   labels: z.record(z.string(), z.string()).default({}).describe('Free labels, for policies and people.'),
   api_key: secret().optional().describe('Bearer key that this worker wants. Default: that of the cluster.'),

@@ -1,8 +1,11 @@
 import { createToken, type InjectionToken } from './injection.js';
 import type { Priority } from './scalars.js';
 
-/** Engine behind a worker; `external` is a cloud or any OpenAI-compatible server that is none of the others. */
-export type WorkerRuntime = 'sglang' | 'vllm' | 'trtllm' | 'mlx' | 'external';
+/**
+ * What stands behind a worker: an engine; `generic`, a server that speaks OpenAI's API and is none of them; `external`, a
+ * cloud provider.
+ */
+export type WorkerRuntime = 'sglang' | 'vllm' | 'trtllm' | 'mlx' | 'tokenspeed' | 'generic' | 'external';
 export type WorkerType = 'regular' | 'prefill' | 'decode';
 /** `pending`: never seen healthy. `draining`: takes nothing new, finishes what it has. */
 export type WorkerHealth = 'pending' | 'healthy' | 'unhealthy' | 'draining';
@@ -12,7 +15,7 @@ export type WorkerHealth = 'pending' | 'healthy' | 'unhealthy' | 'draining';
  * configured: sockets, health and load belong to it.
  */
 export interface Worker {
-  /** Stable, public: 16 hex digits derived from the URL. Safe in answers; the URL is not. */
+  /** Stable, public: a UUID derived from cluster, role and URL, equal on every gateway. Safe in answers; the URL is not. */
   readonly id: string;
   /** Base URL, no trailing slash. Never sent to clients. */
   readonly url: string;
@@ -24,28 +27,62 @@ export interface Worker {
   readonly backend: string;
   /** Models it serves; empty means any. */
   readonly models: readonly string[];
-  /** 0 to 100, higher first. Default 50. */
+  /** Workers of a higher priority are used first, while they have room. Default 50. */
   readonly priority: Priority;
-  /** Cost multiplier ≥ 0. Default 1. */
+  /** Relative cost of a request, > 0. Default 1. Divides the worker's {@link share}; breaks ties between equal loads. */
   readonly cost: number;
+  /**
+   * Part of the traffic that it should get beside workers of the same priority, > 0: `weight / cost`, less while it warms
+   * up after a failure. Only ratios count.
+   */
+  readonly share: number;
+  /** Requests in flight from which on workers of a lower priority are used; Infinity when not known. */
+  readonly maxInFlight: number;
   readonly labels: Readonly<Record<string, string>>;
   /** Bearer key of the worker itself, when it wants one. Secret: only the `credentials` filter reads it. */
   readonly apiKey: string | undefined;
   readonly health: WorkerHealth;
-  /** True when a policy may choose it now: healthy, not draining. */
+  /** True when a policy may choose it now: healthy, and nothing else speaks against it. */
   readonly available: boolean;
+  /** Its own reports say that it has more work than it can take; chosen only when all are so. */
+  readonly overloaded: boolean;
   /** Requests that hold a {@link LoadHold} on it now. */
   readonly inFlight: number;
-  /** Counts one request in until the hold is released; give the hold to the run's scope. */
-  acquireLoad(): LoadHold;
+  /**
+   * Counts one request in until the hold is released; give the hold to the run's scope. `owner` is told when the worker
+   * is removed and waits no longer for its requests.
+   */
+  acquireLoad(owner?: LoadOwner): LoadHold;
   /** Outcome of an attempt, for passive health and (later) the circuit breaker. */
   recordOutcome(ok: boolean): void;
+}
+
+/** Who holds a share of a worker's load. */
+export interface LoadOwner {
+  /** The worker goes now: end the attempt, and with it the hold. */
+  onWorkerCut(): void;
 }
 
 /** One request's share of a worker's load. `release` is idempotent. */
 export interface LoadHold {
   readonly worker: Worker;
   release(): void;
+}
+
+/** Workers of one priority that may be chosen now; never empty. */
+export interface WorkerTier {
+  readonly priority: Priority;
+  readonly workers: readonly Worker[];
+  /** Whether some of them have a {@link Worker.maxInFlight}. */
+  readonly capped: boolean;
+}
+
+/** What a request for one model can be given to at this moment. */
+export interface Selectable {
+  /** Highest priority first. */
+  readonly tiers: readonly WorkerTier[];
+  /** Available members that are overloaded: the last resort, when there is no tier. */
+  readonly overloaded: readonly Worker[];
 }
 
 /** Workers that serve the same models by the same rules. */
@@ -60,6 +97,11 @@ export interface Cluster {
   serves(model: string | undefined): boolean;
   /** Members that serve the model, available or not. Same array for the same model until membership changes. */
   candidates(model: string | undefined): readonly Worker[];
+  /**
+   * Those of the candidates that may be chosen now. Lists keep their identity until something about them changes, so that
+   * policies may key their state by them.
+   */
+  selectable(model: string | undefined): Selectable;
 }
 
 /** All in milliseconds; 0 switches one off. */

@@ -46,7 +46,7 @@ export class ClusterStats {
   }
 
   loadGauge(spec: WorkerSpec): Gauge {
-    return this.#active.with(workerId(spec.url));
+    return this.#active.with(workerId(spec));
   }
 
   countCheck(workerType: string, result: 'success' | 'failure'): Counter {

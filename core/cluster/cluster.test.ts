@@ -2,17 +2,48 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Worker } from '../api/worker.js';
-import { WorkerCluster } from './cluster.js';
+import { type ClusterMembers, WorkerCluster } from './cluster.js';
 import { ClusterSet } from './clusters.js';
 import { DEFAULT_TIMEOUTS } from './worker-spec.js';
 
-/** Only what a cluster looks at. */
-function worker(...models: string[]): Worker & { models: string[] } {
-  return { models } as unknown as Worker & { models: string[] };
+interface FakeWorker {
+  models: string[];
+  available: boolean;
+  overloaded: boolean;
+  priority: number;
+  share: number;
+  maxInFlight: number;
 }
 
-function cluster(name: string, workers: readonly Worker[], version = { modelsVersion: 0 }): WorkerCluster {
-  return new WorkerCluster({ name, policy: 'round_robin', timeouts: DEFAULT_TIMEOUTS }, workers, version);
+/** Only what a cluster looks at. */
+function worker(...models: string[]): Worker & FakeWorker {
+  const facts: FakeWorker = {
+    models,
+    available: true,
+    overloaded: false,
+    priority: 50,
+    share: 1,
+    maxInFlight: Infinity,
+  };
+  return facts as unknown as Worker & FakeWorker;
+}
+
+class FakeMembers implements ClusterMembers {
+  membersVersion = 0;
+  selectionVersion = 0;
+  workers: readonly Worker[];
+
+  constructor(workers: readonly Worker[]) {
+    this.workers = workers;
+  }
+
+  members(): readonly Worker[] {
+    return this.workers;
+  }
+}
+
+function cluster(name: string, workers: readonly Worker[], members = new FakeMembers(workers)): WorkerCluster {
+  return new WorkerCluster({ name, policy: 'round_robin', timeouts: DEFAULT_TIMEOUTS }, members, []);
 }
 
 test('candidates are the members that name the model, or take any', () => {
@@ -33,12 +64,12 @@ test('candidates are the members that name the model, or take any', () => {
 });
 
 test('a change of models is seen at the next look', () => {
-  const version = { modelsVersion: 0 };
   const changing = worker();
-  const subject = cluster('c', [changing], version);
+  const members = new FakeMembers([changing]);
+  const subject = cluster('c', [], members);
   assert.equal(subject.serves('a'), true);
   changing.models = ['b'];
-  version.modelsVersion += 1;
+  members.membersVersion += 1;
   assert.equal(subject.serves('a'), false);
   assert.equal(subject.serves('b'), true);
 });
@@ -63,4 +94,58 @@ test('a cluster that names the model goes before one that takes any; else file o
   assert.equal(set.get('second'), second);
   assert.equal(set.get('none'), undefined);
   assert.deepEqual(set.list(), [empty, any, first, second]);
+});
+
+test('members come and go; lists that a change leaves alone keep their identity', () => {
+  const [a, b, c] = [worker('x'), worker('y'), worker('x')];
+  const members = new FakeMembers([a, b]);
+  const subject = cluster('c', [], members);
+  const [forX, forY, all] = [subject.candidates('x'), subject.candidates('y'), subject.workers];
+  members.membersVersion += 1;
+  assert.equal(subject.workers, all);
+  members.workers = [a, b, c];
+  members.membersVersion += 1;
+  assert.deepEqual(subject.candidates('x'), [a, c]);
+  assert.equal(subject.candidates('y'), forY);
+  members.workers = [a, b];
+  members.membersVersion += 1;
+  assert.deepEqual(subject.candidates('x'), forX);
+});
+
+test('what may be chosen: available and not overloaded, by priority; the overloaded ones only when there is nothing else', () => {
+  const fact = fc.record({
+    available: fc.boolean(),
+    overloaded: fc.boolean(),
+    priority: fc.constantFrom(10, 50, 90),
+    models: fc.constantFrom([], ['a'], ['b']),
+  });
+  const change = fc.record({ at: fc.nat(7), facts: fact });
+  fc.assert(
+    fc.property(fc.array(fact, { maxLength: 8 }), fc.array(change, { maxLength: 10 }), (facts, changes) => {
+      const workers = facts.map((fields) => Object.assign(worker(), fields));
+      const members = new FakeMembers(workers);
+      const subject = cluster('c', [], members);
+      for (const { at, facts: changed } of [...changes, { at: 0, facts: undefined }]) {
+        for (const model of [undefined, 'a', 'b']) {
+          const { tiers, overloaded } = subject.selectable(model);
+          const available = subject.candidates(model).filter((each) => each.available);
+          const usable = available.filter((each) => !each.overloaded);
+          assert.deepEqual(overloaded, usable.length > 0 ? [] : available);
+          assert.deepEqual(
+            tiers.map(({ priority, workers: list }) => ({ priority, list })),
+            [90, 50, 10]
+              .map((priority) => ({ priority, list: usable.filter((each) => each.priority === priority) }))
+              .filter(({ list }) => list.length > 0),
+          );
+          assert.equal(subject.selectable(model), subject.selectable(model), 'the same until something changes');
+        }
+        const target = workers[at];
+        if (target !== undefined && changed !== undefined) {
+          Object.assign(target, changed);
+          members.membersVersion += 1;
+          members.selectionVersion += 1;
+        }
+      }
+    }),
+  );
 });

@@ -1,35 +1,55 @@
-import type { Cluster, UpstreamTimeouts, Worker } from '../api/worker.js';
-import type { ClusterSpec } from './worker-spec.js';
+import type { Cluster, Selectable, UpstreamTimeouts, Worker, WorkerTier } from '../api/worker.js';
+import type { ClusterSpec, WorkerSource } from './worker-spec.js';
 
-/** Grows whenever the models of any worker change; tells clusters that what they derived is stale. */
-export interface ModelsVersion {
-  readonly modelsVersion: number;
+/** Where clusters take their members from, and how they notice that what they derived is stale. */
+export interface ClusterMembers {
+  /** Grows whenever a worker comes, goes, or serves other models. */
+  readonly membersVersion: number;
+  /** Grows whenever a worker may be chosen, or with another share or priority, that was different before. */
+  readonly selectionVersion: number;
+  members(cluster: string, sources: readonly WorkerSource[]): readonly Worker[];
 }
 
+/** The shares by which a list was made: a list whose shares change is another list to policies. */
+const sharesOf = new WeakMap<readonly Worker[], readonly number[]>();
+
 const NO_WORKERS: readonly Worker[] = [];
+const NONE_SELECTABLE: Selectable = { tiers: [], overloaded: NO_WORKERS };
 
 /**
- * The workers of one cluster in one config generation. Which worker serves which model is worked out once per change,
- * so that a request costs one map lookup and clients cannot grow the map.
+ * The workers of one cluster as one config generation sees it: those of the file and those that its discoveries and the
+ * admin API bring. Which worker serves which model, and which of them may be chosen, is worked out once per change, so that
+ * a request costs one map lookup; clients cannot grow the maps.
  */
 export class WorkerCluster implements Cluster {
   readonly name: string;
-  readonly workers: readonly Worker[];
   readonly policy: string;
   readonly timeouts: UpstreamTimeouts;
-  readonly #version: ModelsVersion;
-  #seenVersion = -1;
-  /** Members per model that some member names, in file order. */
+  readonly #source: ClusterMembers;
+  readonly #sources: readonly WorkerSource[];
+  #seenMembers = -1;
+  #workers: readonly Worker[] = NO_WORKERS;
+  /** Members per model that some member names, in order. */
   #byModel: ReadonlyMap<string, readonly Worker[]> = new Map();
   /** Members that take any model. */
   #wildcards: readonly Worker[] = NO_WORKERS;
+  #seenSelection = -1;
+  /** By list of candidates; keeps those whose content a change left alone. */
+  #selectable = new Map<readonly Worker[], Selectable>();
+  #staleSelectable = new Map<readonly Worker[], Selectable>();
 
-  constructor(spec: ClusterSpec, workers: readonly Worker[], version: ModelsVersion) {
+  /** `sources`: who may bring members, in the order in which they are listed. */
+  constructor(spec: ClusterSpec, members: ClusterMembers, sources: readonly WorkerSource[]) {
     this.name = spec.name;
-    this.workers = workers;
     this.policy = spec.policy;
     this.timeouts = spec.timeouts;
-    this.#version = version;
+    this.#source = members;
+    this.#sources = sources;
+  }
+
+  get workers(): readonly Worker[] {
+    this.#refresh();
+    return this.#workers;
   }
 
   serves(model: string | undefined): boolean {
@@ -37,9 +57,24 @@ export class WorkerCluster implements Cluster {
   }
 
   candidates(model: string | undefined): readonly Worker[] {
-    if (model === undefined) return this.workers;
     this.#refresh();
+    if (model === undefined) return this.#workers;
     return this.#byModel.get(model) ?? this.#wildcards;
+  }
+
+  selectable(model: string | undefined): Selectable {
+    const candidates = this.candidates(model);
+    if (this.#seenSelection !== this.#source.selectionVersion) {
+      this.#seenSelection = this.#source.selectionVersion;
+      this.#staleSelectable = this.#selectable;
+      this.#selectable = new Map();
+    }
+    let selectable = this.#selectable.get(candidates);
+    if (selectable === undefined) {
+      selectable = select(candidates, this.#staleSelectable.get(candidates));
+      this.#selectable.set(candidates, selectable);
+    }
+    return selectable;
   }
 
   /** Whether a member names this model, rather than taking any. */
@@ -48,22 +83,84 @@ export class WorkerCluster implements Cluster {
     return this.#byModel.has(model);
   }
 
-  /** Every model that a member names, in file order, each once. */
+  /** Every model that a member names, in order, each once. */
   models(): Iterable<string> {
     this.#refresh();
     return this.#byModel.keys();
   }
 
   #refresh(): void {
-    if (this.#seenVersion === this.#version.modelsVersion) return;
-    this.#seenVersion = this.#version.modelsVersion;
-    this.#wildcards = this.workers.filter((worker) => worker.models.length === 0);
-    const byModel = new Map<string, readonly Worker[]>();
-    for (const model of this.workers.flatMap((worker) => worker.models)) {
-      if (byModel.has(model)) continue;
-      const serving = this.workers.filter((worker) => worker.models.length === 0 || worker.models.includes(model));
-      byModel.set(model, serving);
+    if (this.#seenMembers === this.#source.membersVersion) return;
+    this.#seenMembers = this.#source.membersVersion;
+    const members = this.#source.members(this.name, this.#sources);
+    this.#workers = sameMembers(members, this.#workers) ? this.#workers : members;
+    this.#wildcards = this.#workers.filter((worker) => worker.models.length === 0);
+    const known = this.#byModel;
+    const byModel = indexByModel(this.#workers);
+    for (const [model, workers] of byModel) {
+      const before = known.get(model);
+      if (before !== undefined && sameMembers(before, workers)) byModel.set(model, before);
     }
     this.#byModel = byModel;
   }
+}
+
+/** Workers per model that one of them names, those that take any model among them, in their order. */
+function indexByModel(workers: readonly Worker[]): Map<string, readonly Worker[]> {
+  const byModel = new Map<string, Worker[]>();
+  const wildcards: Worker[] = [];
+  for (const worker of workers) {
+    if (worker.models.length === 0) {
+      wildcards.push(worker);
+      for (const serving of byModel.values()) serving.push(worker);
+    }
+    for (const model of worker.models) {
+      const serving = byModel.get(model);
+      if (serving === undefined) byModel.set(model, [...wildcards, worker]);
+      else if (serving.at(-1) !== worker) serving.push(worker);
+    }
+  }
+  return byModel;
+}
+
+/** `before`: what a selection of the same candidates gave last; its lists are kept where they are still right. */
+function select(candidates: readonly Worker[], before: Selectable | undefined): Selectable {
+  const available = candidates.filter((worker) => worker.available && !worker.overloaded);
+  if (available.length === 0) {
+    const overloaded = candidates.filter((worker) => worker.available);
+    return overloaded.length === 0 ? NONE_SELECTABLE : { tiers: [], overloaded };
+  }
+  const byPriority = new Map<number, Worker[]>();
+  for (const worker of available) {
+    const tier = byPriority.get(worker.priority);
+    if (tier === undefined) byPriority.set(worker.priority, [worker]);
+    else tier.push(worker);
+  }
+  const tiers = [...byPriority]
+    .sort(([left], [right]) => right - left)
+    .map(([priority, workers]): WorkerTier => {
+      const known = before?.tiers.find((tier) => tier.priority === priority)?.workers;
+      const list = known !== undefined && sameMembers(known, workers) && sameShares(known) ? known : workers;
+      if (list === workers) {
+        sharesOf.set(
+          workers,
+          workers.map((worker) => worker.share),
+        );
+      }
+      return {
+        priority,
+        workers: list,
+        capped: workers.some((worker) => worker.maxInFlight < Number.POSITIVE_INFINITY),
+      };
+    });
+  return { tiers, overloaded: NO_WORKERS };
+}
+
+function sameMembers(left: readonly Worker[], right: readonly Worker[]): boolean {
+  return left.length === right.length && left.every((worker, index) => worker === right[index]);
+}
+
+function sameShares(list: readonly Worker[]): boolean {
+  const shares = sharesOf.get(list);
+  return shares !== undefined && list.every((worker, index) => worker.share === shares[index]);
 }

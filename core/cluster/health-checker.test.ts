@@ -6,7 +6,7 @@ import type { UpstreamClient, UpstreamExchange, UpstreamHandler, UpstreamRequest
 import { FakeClock } from '../testing/fake-clock.js';
 import { HealthChecker } from './health-checker.js';
 import { ManagedWorker, type WorkerObserver } from './worker.js';
-import { DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
+import { DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
 
 /** One request that waits for its answer. */
 interface Asked {
@@ -85,6 +85,7 @@ function start(change: Partial<WorkerSpec> = {}, health: Partial<WorkerSpec['hea
       apiKey: undefined,
       health: { ...DEFAULT_HEALTH_CHECK, ...health },
       pool: DEFAULT_POOL,
+      drain: DEFAULT_DRAIN,
       ...change,
     },
     observer,

@@ -14,7 +14,7 @@ function write({ worker, change, previousHealth }: WorkerEvent, log: Logger): vo
     else log.info(transition, `worker is ${worker.health}`);
   } else if (change === 'models') {
     log.info({ ...fields, models: worker.models, runtime: worker.runtime }, 'models of a worker are known');
-  } else {
+  } else if (change !== 'selection') {
     log.info(fields, MESSAGES[change]);
   }
 }

@@ -14,7 +14,7 @@ import { HttpUpstreamClient } from './upstream-client.js';
 import type { ManagedWorker } from './worker.js';
 import { logWorkerEvents } from './worker-event-log.js';
 import { WorkerRegistry } from './worker-registry.js';
-import { DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
+import { DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
 
 const clock = new SystemClock();
 let store: StatsStore;
@@ -64,6 +64,7 @@ function spec(change: Partial<WorkerSpec> = {}): WorkerSpec {
     apiKey: undefined,
     health: DEFAULT_HEALTH_CHECK,
     pool: DEFAULT_POOL,
+    drain: DEFAULT_DRAIN,
     ...change,
   };
 }
@@ -82,7 +83,7 @@ test('a new worker is probed, asked for its models and then healthy', async () =
   assert.equal(worker.available, true);
   assert.deepEqual(worker.models, ['m']);
   assert.equal(worker.runtime, 'vllm');
-  assert.match(worker.id, /^[0-9a-f]{16}$/);
+  assert.match(worker.id, /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   assert.deepEqual(events, ['main added pending', 'main models pending', 'main health healthy']);
   assert.match(renderPrometheus(store), new RegExp(`smg_worker_health\\{worker="${worker.id}"\\} 1\\n`));
 });
@@ -152,13 +153,63 @@ test('a draining worker that is named again serves again', async () => {
 test('roles and clusters make different workers of one URL; the pool is shared until the last one goes', async () => {
   const workers = await begin('g1', [spec(), spec({ workerType: 'prefill' }), spec({ cluster: 'second' })]);
   assert.equal(new Set(workers).size, 3);
-  assert.equal(new Set(workers.map((worker) => worker.id)).size, 1);
+  assert.equal(new Set(workers.map((worker) => worker.id)).size, 3);
   await begin('g2', [spec()]);
   registry.release('g1');
   assert.notEqual(client.counts(url), undefined);
-  assert.match(renderPrometheus(store), /smg_worker_health\{worker="[0-9a-f]+"\} 1\n/);
   assert.throws(() => registry.reconcile('g3', [spec(), spec()]), /two regular workers/);
   assert.deepEqual(registry.list(), [workers[0]]);
+});
+
+test('a live source brings members, changes and takes them back at once', async () => {
+  const api = Symbol('api');
+  const [first] = registry.update(api, [spec({ priority: 1 })]);
+  await registry.settled(api, 5_000);
+  const before = registry.membersVersion;
+  const other = spec({ cluster: 'second' });
+  const [same, second] = registry.update(api, [spec({ priority: 2 }), other]);
+  assert.equal(same, first);
+  assert.equal(first?.priority, 2);
+  assert.notEqual(registry.membersVersion, before);
+  assert.deepEqual(registry.members('main', [api]), [first]);
+  assert.deepEqual(registry.members('main', []), []);
+  assert.equal(registry.get(second?.id as string), second);
+  registry.update(api, [other]);
+  assert.deepEqual(registry.list(), [second]);
+  assert.equal(registry.get(first?.id as string), undefined);
+  assert.throws(() => registry.update(api, [other, other]), /two regular workers/);
+  assert.deepEqual(registry.members('second', [api, api]), [second]);
+});
+
+test("a config's settings win over a live source's, which come back when the config no longer names the worker", async () => {
+  registry.update('api', [spec({ priority: 10 })]);
+  const [worker] = await begin('g1', [spec({ priority: 20 })]);
+  registry.update('api', [spec({ priority: 11 })]);
+  assert.equal(worker?.priority, 20);
+  assert.equal(registry.isWantedBeside(worker as ManagedWorker, 'api'), true);
+  await begin('g2', []);
+  registry.release('g1');
+  assert.equal(worker?.priority, 11);
+  assert.equal(worker?.health, 'healthy');
+  assert.equal(registry.isWantedBeside(worker as ManagedWorker, 'api'), false);
+});
+
+test('a drained worker stays for as long as it must be seen, then is cut at its deadline', async () => {
+  const [worker] = await begin('g1', [spec({ drain: { settleMs: 20, timeoutMs: 60 } })]);
+  let cuts = 0;
+  const hold = worker?.acquireLoad({
+    onWorkerCut: () => {
+      cuts += 1;
+      hold?.release();
+    },
+  });
+  const other = worker?.acquireLoad();
+  registry.release('g1');
+  other?.release();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.deepEqual([registry.list().length, cuts], [1, 0]);
+  while (registry.list().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual([cuts, worker?.inFlight], [1, 0]);
 });
 
 test('settled does not wait for workers that stay down', async () => {

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from '../api/clock.js';
+import type { Clock, Timer } from '../api/clock.js';
 import { BugError, ConfigError } from '../api/errors.js';
 import type { WorkerHealth } from '../api/worker.js';
-import type { ModelsVersion } from './cluster.js';
+import type { ClusterMembers } from './cluster.js';
 import type { ClusterStats } from './cluster-stats.js';
 import type { HealthChecker } from './health-checker.js';
-import { ManagedWorker, type WorkerChange, type WorkerObserver } from './worker.js';
-import type { PoolSettings, WorkerSpec } from './worker-spec.js';
+import { ManagedWorker, type WorkerChange, type WorkerObserver, workerKey } from './worker.js';
+import type { DrainSettings, PoolSettings, WorkerSource, WorkerSpec } from './worker-spec.js';
 
 /** Where the registry says which origins are in use. */
 export interface OriginPools {
@@ -24,9 +24,6 @@ export interface WorkerEvent {
   readonly previousHealth: WorkerHealth;
 }
 
-/** Identity of one config generation; compared with ===. */
-export type GenerationKey = symbol | object | number | string;
-
 /** What the registry works with. */
 export interface WorkerRegistryDependencies {
   readonly checker: HealthChecker;
@@ -35,28 +32,51 @@ export interface WorkerRegistryDependencies {
   readonly stats: ClusterStats | undefined;
 }
 
-/** One worker and the generations that use it. */
+/** One worker and who wants it. */
 interface Entry {
   readonly worker: ManagedWorker;
-  readonly specs: Map<GenerationKey, WorkerSpec>;
+  /** In the order in which they began to want it. */
+  readonly specs: Map<WorkerSource, WorkerSpec>;
+  readonly origin: string;
+  /** Runs while the worker drains. */
+  drainTimer: Timer | undefined;
+  /** Health before it began to drain, so that one that comes back need not prove itself again. */
+  healthBefore: WorkerHealth;
+  /** It has drained for as long as it must be seen to. */
+  settled: boolean;
+}
+
+/** The workers that one source wants, in its order. */
+interface SourceState {
+  readonly entries: readonly Entry[];
+  /** False for a config generation: its specs come into force with `activate`. */
+  readonly live: boolean;
 }
 
 /**
- * Every worker of the process, by cluster, role and URL. A worker lives for as long as some config generation names it,
- * so a reload leaves the sockets, health and load of what did not change alone.
+ * Every worker of the process, by cluster, role and URL. A worker lives for as long as some source names it, so that a
+ * reload, or a record that is found again, leaves its sockets, health and load alone.
  *
- * A generation goes through `reconcile` (its new workers are probed at once, nothing else changes), `activate` (its
- * settings come into force) and `release`; a generation that is given up before its turn is just released. When the last
- * generation that names a worker is released, the worker drains: no new requests, gone with its last one.
+ * A config generation goes through `reconcile` (its new workers are probed at once, nothing else changes), `activate` (its
+ * settings come into force) and `release`; one that is given up before its turn is just released. Other sources call
+ * `update` with all that they want now, each time that it changes. Where the active generation and another source want the
+ * same worker, the generation's settings are in force. A worker that nobody names any more drains: no new requests, gone
+ * with its last one, or cut at its deadline.
  */
-export class WorkerRegistry implements WorkerObserver, ModelsVersion {
-  modelsVersion = 0;
+export class WorkerRegistry implements WorkerObserver, ClusterMembers {
+  membersVersion = 0;
+  selectionVersion = 0;
   readonly #checker: HealthChecker;
   readonly #pools: OriginPools;
   readonly #clock: Clock;
   readonly #stats: ClusterStats | undefined;
   readonly #entries = new Map<string, Entry>();
+  readonly #byId = new Map<string, Entry>();
+  readonly #sources = new Map<WorkerSource, SourceState>();
+  /** Workers per origin; an origin's connections are shared. */
+  readonly #origins = new Map<string, number>();
   readonly #listeners = new Set<(event: WorkerEvent) => void>();
+  #active: WorkerSource | undefined = undefined;
 
   constructor(dependencies: WorkerRegistryDependencies) {
     this.#checker = dependencies.checker;
@@ -69,39 +89,61 @@ export class WorkerRegistry implements WorkerObserver, ModelsVersion {
    * Makes sure that the workers of a generation exist, in the order of `specs`. Throws ConfigError, with nothing
    * changed, when one is named twice in a cluster.
    */
-  reconcile(generation: GenerationKey, specs: readonly WorkerSpec[]): readonly ManagedWorker[] {
-    const keys = specs.map(keyOf);
-    if (new Set(keys).size !== keys.length) {
-      const twice = specs[keys.findIndex((key, index) => keys.indexOf(key) !== index)] as WorkerSpec;
-      throw new ConfigError(`cluster "${twice.cluster}" has two ${twice.workerType} workers with the same URL`);
-    }
-    return specs.map((spec, index) => {
-      const entry = this.#acquire(keys[index] as string, spec);
-      entry.specs.set(generation, spec);
-      return entry.worker;
-    });
+  reconcile(generation: WorkerSource, specs: readonly WorkerSpec[]): readonly ManagedWorker[] {
+    const entries = this.#want(generation, specs);
+    this.#sources.set(generation, { entries, live: false });
+    this.membersVersion += 1;
+    return entries.map((entry) => entry.worker);
   }
 
   /** Brings the settings of a reconciled generation into force; call it when requests begin to use it. */
-  activate(generation: GenerationKey): void {
-    for (const entry of this.#entries.values()) {
-      const spec = entry.specs.get(generation);
-      if (spec === undefined || isDeepStrictEqual(spec, entry.worker.spec())) continue;
-      entry.worker.applySpec(spec);
-      this.#pools.configure(spec.url, entry.worker.id, spec.pool);
-      this.#checker.update(entry.worker);
-    }
+  activate(generation: WorkerSource): void {
+    this.#active = generation;
+    for (const entry of this.#entries.values()) this.#applyEffectiveSpec(entry);
   }
 
-  /** The generation has ended, or was given up. Its workers that no other one names drain. */
-  release(generation: GenerationKey): void {
-    for (const entry of this.#entries.values()) {
-      if (entry.specs.delete(generation) && entry.specs.size === 0) this.#drain(entry.worker);
-    }
+  /**
+   * Everything that a discovery or the admin API wants now, in its order; in force at once. What it no longer wants
+   * drains. Throws ConfigError, with nothing changed, when one is named twice in a cluster.
+   */
+  update(source: WorkerSource, specs: readonly WorkerSpec[]): readonly ManagedWorker[] {
+    const before = this.#sources.get(source)?.entries ?? [];
+    const entries = this.#want(source, specs);
+    this.#sources.set(source, { entries, live: true });
+    this.membersVersion += 1;
+    for (const entry of entries) this.#applyEffectiveSpec(entry);
+    const kept = new Set(entries);
+    for (const entry of before) if (!kept.has(entry)) this.#forgo(entry, source);
+    return entries.map((entry) => entry.worker);
   }
 
-  /** Resolves once no worker of the generation is pending, or after `limitMs`. Workers that stay down do not reject. */
-  settled(generation: GenerationKey, limitMs: number): Promise<void> {
+  /** The source has ended, or was given up. Its workers that no other one names drain. */
+  release(source: WorkerSource): void {
+    const state = this.#sources.get(source);
+    if (state === undefined) return;
+    this.#sources.delete(source);
+    this.membersVersion += 1;
+    for (const entry of state.entries) this.#forgo(entry, source);
+  }
+
+  /** Members of a cluster that these sources name, each once, in the order of the sources. */
+  members(cluster: string, sources: readonly WorkerSource[]): readonly ManagedWorker[] {
+    const members = new Set<ManagedWorker>();
+    for (const source of sources) {
+      for (const { worker } of this.#sources.get(source)?.entries ?? []) {
+        if (worker.cluster === cluster) members.add(worker);
+      }
+    }
+    return [...members];
+  }
+
+  /** Resolves once no worker of the source is pending, or after `limitMs`. Workers that stay down do not reject. */
+  settled(source: WorkerSource, limitMs: number): Promise<void> {
+    const pending = new Set<ManagedWorker>();
+    for (const { worker } of this.#sources.get(source)?.entries ?? []) {
+      if (worker.health === 'pending') pending.add(worker);
+    }
+    if (pending.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const finish = (): void => {
         timer.cancel();
@@ -109,16 +151,26 @@ export class WorkerRegistry implements WorkerObserver, ModelsVersion {
         resolve();
       };
       const timer = this.#clock.setTimer(limitMs, finish);
-      const unsubscribe = this.onChange(() => {
-        if (!this.#hasPending(generation)) finish();
+      const unsubscribe = this.onChange(({ worker }) => {
+        if (worker.health !== 'pending' && pending.delete(worker) && pending.size === 0) finish();
       });
-      if (!this.#hasPending(generation)) finish();
     });
   }
 
   /** Workers that exist, the draining ones included, oldest first. */
   list(): ManagedWorker[] {
-    return [...this.#entries.values()].map((entry) => entry.worker);
+    return Array.from(this.#entries.values(), (entry) => entry.worker);
+  }
+
+  /** By public id; undefined when there is none. */
+  get(id: string): ManagedWorker | undefined {
+    return this.#byId.get(id)?.worker;
+  }
+
+  /** Whether any source but this one names the worker. */
+  isWantedBeside(worker: ManagedWorker, source: WorkerSource): boolean {
+    const specs = this.#entries.get(workerKey(worker.spec()))?.specs;
+    return specs !== undefined && (specs.size > 1 || (specs.size === 1 && !specs.has(source)));
   }
 
   /** Calls `listener` synchronously after every change; it must not throw. Returns the way to stop that. */
@@ -127,14 +179,26 @@ export class WorkerRegistry implements WorkerObserver, ModelsVersion {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** Other limits for a worker that drains, or is about to. */
+  setDrain(worker: ManagedWorker, settings: DrainSettings): void {
+    const entry = this.#entries.get(workerKey(worker.spec()));
+    if (entry === undefined) return;
+    worker.drain = settings;
+    if (worker.health === 'draining') this.#startDrainTimer(entry);
+  }
+
   /** Stops all checks and forgets all workers: the end of the process. */
   close(): void {
-    for (const { worker } of this.#entries.values()) {
+    for (const { worker, drainTimer } of this.#entries.values()) {
+      drainTimer?.cancel();
       this.#checker.stop(worker);
       this.#pools.close(worker.url);
       this.#stats?.forget(worker.id);
     }
     this.#entries.clear();
+    this.#byId.clear();
+    this.#origins.clear();
+    this.#sources.clear();
   }
 
   /** From a worker. */
@@ -144,7 +208,9 @@ export class WorkerRegistry implements WorkerObserver, ModelsVersion {
 
   /** From a worker. */
   onWorkerIdle(worker: ManagedWorker): void {
-    if (worker.health === 'draining') this.#remove(worker);
+    if (worker.health !== 'draining') return;
+    const entry = this.#entries.get(workerKey(worker.spec()));
+    if (entry?.settled === true) this.#remove(entry);
   }
 
   /** From a worker. */
@@ -152,67 +218,136 @@ export class WorkerRegistry implements WorkerObserver, ModelsVersion {
     this.#emit(worker, change, previousHealth);
   }
 
+  /** Makes or revives the workers of a source. */
+  #want(source: WorkerSource, specs: readonly WorkerSpec[]): readonly Entry[] {
+    const keys = specs.map(workerKey);
+    if (new Set(keys).size !== keys.length) {
+      const twice = specs[keys.findIndex((key, index) => keys.indexOf(key) !== index)] as WorkerSpec;
+      throw new ConfigError(`cluster "${twice.cluster}" has two ${twice.workerType} workers with the same URL`);
+    }
+    return specs.map((spec, index) => {
+      const entry = this.#acquire(keys[index] as string, spec);
+      entry.specs.set(source, spec);
+      return entry;
+    });
+  }
+
   #acquire(key: string, spec: WorkerSpec): Entry {
     const known = this.#entries.get(key);
     if (known !== undefined) {
-      if (known.specs.size === 0) this.#revive(known.worker, spec);
+      if (known.specs.size === 0) this.#revive(known, spec);
       return known;
     }
     const worker = new ManagedWorker(spec, this, this.#stats?.loadGauge(spec));
     this.#pools.configure(spec.url, worker.id, spec.pool);
-    const entry: Entry = { worker, specs: new Map() };
+    const { origin } = new URL(spec.url);
+    const entry: Entry = {
+      worker,
+      specs: new Map(),
+      origin,
+      drainTimer: undefined,
+      healthBefore: 'pending',
+      settled: false,
+    };
     this.#entries.set(key, entry);
+    this.#byId.set(worker.id, entry);
+    this.#origins.set(origin, (this.#origins.get(origin) ?? 0) + 1);
     this.#emit(worker, 'added', worker.health);
     this.#checker.start(worker);
     return entry;
   }
 
-  /** A draining worker was named again before it had gone. */
-  #revive(worker: ManagedWorker, spec: WorkerSpec): void {
-    worker.setHealth('pending');
+  /** A draining worker was named again before it had gone: it is what it was. */
+  #revive(entry: Entry, spec: WorkerSpec): void {
+    const { worker } = entry;
+    entry.drainTimer?.cancel();
+    entry.drainTimer = undefined;
+    worker.setHealth(entry.healthBefore);
     worker.applySpec(spec);
     this.#pools.configure(spec.url, worker.id, spec.pool);
     this.#checker.start(worker);
   }
 
-  #drain(worker: ManagedWorker): void {
-    this.#checker.stop(worker);
-    worker.setHealth('draining');
-    if (worker.inFlight === 0) this.#remove(worker);
+  /** The settings that are in force: the active generation's, else the newest of a live source. */
+  #applyEffectiveSpec(entry: Entry): void {
+    const { worker } = entry;
+    let spec = this.#active === undefined ? undefined : entry.specs.get(this.#active);
+    if (spec === undefined) {
+      for (const [source, candidate] of entry.specs) if (this.#sources.get(source)?.live === true) spec = candidate;
+    }
+    if (spec === undefined || isDeepStrictEqual(spec, worker.spec())) return;
+    worker.applySpec(spec);
+    this.#pools.configure(spec.url, worker.id, spec.pool);
+    this.#checker.update(worker);
   }
 
-  #remove(worker: ManagedWorker): void {
-    if (!this.#entries.delete(keyOf(worker.spec()))) throw new BugError('A worker was removed twice');
-    const others = this.list();
-    const { origin } = new URL(worker.url);
-    if (!others.some((other) => new URL(other.url).origin === origin)) this.#pools.close(worker.url);
-    if (!others.some((other) => other.id === worker.id)) this.#stats?.forget(worker.id);
+  /** One source no longer wants it. */
+  #forgo(entry: Entry, source: WorkerSource): void {
+    if (!entry.specs.delete(source)) return;
+    if (entry.specs.size === 0) this.#drain(entry);
+    else this.#applyEffectiveSpec(entry);
+  }
+
+  #drain(entry: Entry): void {
+    const { worker } = entry;
+    if (worker.health === 'draining') return;
+    this.#checker.stop(worker);
+    entry.healthBefore = worker.health;
+    worker.setHealth('draining');
+    this.#startDrainTimer(entry);
+  }
+
+  #startDrainTimer(entry: Entry): void {
+    const { worker } = entry;
+    const { settleMs, timeoutMs } = worker.drain;
+    entry.drainTimer?.cancel();
+    entry.drainTimer = undefined;
+    entry.settled = settleMs === 0;
+    if (worker.inFlight === 0 && entry.settled) {
+      this.#remove(entry);
+    } else if (!entry.settled) {
+      entry.drainTimer = this.#clock.setTimer(settleMs, () => this.#onSettled(entry, timeoutMs - settleMs));
+    } else if (timeoutMs > 0) {
+      entry.drainTimer = this.#clock.setTimer(timeoutMs, () => this.#cut(entry));
+    }
+  }
+
+  #onSettled(entry: Entry, restMs: number): void {
+    entry.settled = true;
+    entry.drainTimer = undefined;
+    if (entry.worker.inFlight === 0) this.#remove(entry);
+    else if (entry.worker.drain.timeoutMs > 0) {
+      entry.drainTimer = this.#clock.setTimer(Math.max(restMs, 0), () => this.#cut(entry));
+    }
+  }
+
+  /** Its time is over: what still runs on it is given up, and with the last hold it is gone. */
+  #cut(entry: Entry): void {
+    entry.drainTimer = undefined;
+    entry.worker.cut();
+  }
+
+  #remove(entry: Entry): void {
+    const { worker, origin } = entry;
+    if (!this.#entries.delete(workerKey(worker.spec()))) throw new BugError('A worker was removed twice');
+    entry.drainTimer?.cancel();
+    this.#byId.delete(worker.id);
+    const sharing = (this.#origins.get(origin) as number) - 1;
+    if (sharing > 0) {
+      this.#origins.set(origin, sharing);
+    } else {
+      this.#origins.delete(origin);
+      this.#pools.close(worker.url);
+    }
+    this.#stats?.forget(worker.id);
     this.#emit(worker, 'removed', worker.health);
   }
 
-  /** The same URL in another cluster or role goes by the same id. */
-  #updateHealthGauge(id: string): void {
-    this.#stats?.setHealth(
-      id,
-      this.list().some((worker) => worker.id === id && worker.available),
-    );
-  }
-
-  #hasPending(generation: GenerationKey): boolean {
-    for (const { worker, specs } of this.#entries.values()) {
-      if (specs.has(generation) && worker.health === 'pending') return true;
-    }
-    return false;
-  }
-
   #emit(worker: ManagedWorker, change: WorkerChange, previousHealth: WorkerHealth): void {
-    if (change === 'models') this.modelsVersion += 1;
-    if (change !== 'removed') this.#updateHealthGauge(worker.id);
+    if (change === 'models') this.membersVersion += 1;
+    this.selectionVersion += 1;
+    if (change !== 'removed') this.#stats?.setHealth(worker.id, worker.available);
     const event: WorkerEvent = { worker, change, previousHealth };
     for (const listener of this.#listeners) listener(event);
   }
-}
-
-function keyOf(spec: WorkerSpec): string {
-  return `${spec.cluster}\n${spec.workerType}\n${spec.url}`;
 }

@@ -40,6 +40,20 @@ export interface PoolSettings {
 /** 500 connections, 1,000 waiting, 3 s idle (common engines close after 5 s). */
 export const DEFAULT_POOL: PoolSettings = { maxConnections: 500, maxWaiting: 1_000, idleMs: 3_000 };
 
+/** How a worker that nobody names any more goes. */
+export interface DrainSettings {
+  /** Time for which it is at least shown as draining, ms. */
+  readonly settleMs: number;
+  /** From then on its last requests are cut, ms from the beginning of the drain; 0: they may finish, however long. */
+  readonly timeoutMs: number;
+}
+
+/** Gone with its last request. */
+export const DEFAULT_DRAIN: DrainSettings = { settleMs: 0, timeoutMs: 0 };
+
+/** Who wants a set of workers: a config generation, a discovery, the admin API. Compared with ===. */
+export type WorkerSource = symbol | object | string;
+
 /** The defaults that {@link UpstreamTimeouts} states. */
 export const DEFAULT_TIMEOUTS: UpstreamTimeouts = {
   connectMs: 10_000,
@@ -61,7 +75,7 @@ export interface WorkerSpec {
   /** Empty: asked for once the worker is up; any model until then, and where it does not tell. */
   readonly models: readonly string[];
   readonly priority: Priority;
-  /** Cost multiplier ≥ 0. */
+  /** > 0. */
   readonly cost: number;
   /** Share relative to its neighbours, > 0. */
   readonly weight: number;
@@ -70,6 +84,7 @@ export interface WorkerSpec {
   readonly apiKey: string | undefined;
   readonly health: HealthCheckSettings;
   readonly pool: PoolSettings;
+  readonly drain: DrainSettings;
 }
 
 /** One cluster as a config generation wants it, without its workers. */

@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto';
+import type { ValueOf } from '../api/scalars.js';
 import type { Gauge } from '../api/stats.js';
-import type { LoadHold, Worker, WorkerHealth, WorkerRuntime, WorkerType } from '../api/worker.js';
-import type { WorkerSpec } from './worker-spec.js';
+import type { LoadHold, LoadOwner, Worker, WorkerHealth, WorkerRuntime, WorkerType } from '../api/worker.js';
+import type { DrainSettings, WorkerSpec } from './worker-spec.js';
 
-/** What changed about a worker. `settings`: fields of its spec, models not among them. */
-export type WorkerChange = 'added' | 'health' | 'models' | 'settings' | 'removed';
+/**
+ * What changed about a worker. `settings`: fields of its spec, models not among them. `selection`: whether, or with which
+ * share, it may be chosen, for another reason than its health.
+ */
+export type WorkerChange = 'added' | 'health' | 'models' | 'settings' | 'selection' | 'removed';
+
+/** Reasons beside health for which a worker is not chosen; bits, so that they add up. */
+export const Veto = { CircuitBreaker: 1, Liveness: 2 } as const;
+export type Veto = ValueOf<typeof Veto>;
 
 /** Told by a worker what happens to it; one per worker, its registry. */
 export interface WorkerObserver {
@@ -22,9 +30,18 @@ export interface WorkerFacts {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Public id of the worker at a URL: 16 hex digits, equal on every gateway. */
-export function workerId(url: string): string {
-  return createHash('sha256').update(url).digest('hex').slice(0, 16);
+/** Public id of a worker: a UUID (version 8, RFC 9562 §5.8) of what makes it that worker. Equal on every gateway. */
+export function workerId(identity: Pick<WorkerSpec, 'cluster' | 'workerType' | 'url'>): string {
+  const digest = createHash('sha256').update(workerKey(identity)).digest();
+  digest[6] = ((digest[6] as number) & 0x0f) | 0x80;
+  digest[8] = ((digest[8] as number) & 0x3f) | 0x80;
+  const hex = digest.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
+}
+
+/** Two specs with the same key are the same worker. */
+export function workerKey({ cluster, workerType, url }: Pick<WorkerSpec, 'cluster' | 'workerType' | 'url'>): string {
+  return `${cluster}\n${workerType}\n${url}`;
 }
 
 /**
@@ -44,19 +61,26 @@ export class ManagedWorker implements Worker {
   /** Share relative to its neighbours, > 0. Default 1. */
   weight: number;
   labels: Readonly<Record<string, string>>;
+  share: number;
+  maxInFlight = Number.POSITIVE_INFINITY;
   health: WorkerHealth = 'pending';
   /** Why the last probe failed: `status_503`, `connect_refused`; empty while probes succeed or none ran. No URL in it. */
   healthReason = '';
   available = false;
+  overloaded = false;
   inFlight = 0;
+  drain: DrainSettings;
   readonly #observer: WorkerObserver;
   readonly #loadGauge: Gauge | undefined;
   #spec: WorkerSpec;
   #facts: WorkerFacts = { models: undefined, runtime: undefined, labels: {} };
+  #vetoes = 0;
+  #lastHold: WorkerLoadHold | undefined = undefined;
+  #warmth = 1;
 
   /** `loadGauge` follows `inFlight`. */
   constructor(spec: WorkerSpec, observer: WorkerObserver, loadGauge: Gauge | undefined) {
-    this.id = workerId(spec.url);
+    this.id = workerId(spec);
     this.url = spec.url;
     this.cluster = spec.cluster;
     this.workerType = spec.workerType;
@@ -67,6 +91,9 @@ export class ManagedWorker implements Worker {
     this.cost = spec.cost;
     this.weight = spec.weight;
     this.labels = spec.labels;
+    this.share = shareOf(spec, 1);
+    this.maxInFlight = maxInFlightOf(spec.labels);
+    this.drain = spec.drain;
     this.#spec = spec;
     this.#observer = observer;
     this.#loadGauge = loadGauge;
@@ -81,17 +108,35 @@ export class ManagedWorker implements Worker {
     return this.#spec;
   }
 
-  acquireLoad(): LoadHold {
+  acquireLoad(owner?: LoadOwner): LoadHold {
     this.inFlight += 1;
     this.#loadGauge?.inc();
-    return new WorkerLoadHold(this);
+    const hold = new WorkerLoadHold(this, owner, this.#lastHold);
+    if (this.#lastHold !== undefined) this.#lastHold.next = hold;
+    this.#lastHold = hold;
+    return hold;
   }
 
   /** Called by the hold, once. */
-  releaseLoad(): void {
+  releaseLoad(hold: WorkerLoadHold): void {
+    const { previous, next } = hold;
+    if (previous !== undefined) previous.next = next;
+    if (next !== undefined) next.previous = previous;
+    else this.#lastHold = previous;
+    hold.previous = undefined;
+    hold.next = undefined;
     this.inFlight -= 1;
     this.#loadGauge?.dec();
     if (this.inFlight === 0) this.#observer.onWorkerIdle(this);
+  }
+
+  /** Tells every owner of a hold to end it now. */
+  cut(): void {
+    const owners: LoadOwner[] = [];
+    for (let hold = this.#lastHold; hold !== undefined; hold = hold.previous) {
+      if (hold.owner !== undefined) owners.push(hold.owner);
+    }
+    for (const owner of owners) owner.onWorkerCut();
   }
 
   recordOutcome(ok: boolean): void {
@@ -115,8 +160,35 @@ export class ManagedWorker implements Worker {
     const previous = this.health;
     if (previous === health) return;
     this.health = health;
-    this.available = health === 'healthy';
+    this.available = health === 'healthy' && this.#vetoes === 0;
     this.#observer.onWorkerChange(this, 'health', previous);
+  }
+
+  /** Takes the worker out of selection, or lets it back in, as far as this reason goes. */
+  setVeto(veto: Veto, on: boolean): void {
+    const vetoes = on ? this.#vetoes | veto : this.#vetoes & ~veto;
+    if (vetoes === this.#vetoes) return;
+    this.#vetoes = vetoes;
+    this.available = this.health === 'healthy' && vetoes === 0;
+    this.#observer.onWorkerChange(this, 'selection', this.health);
+  }
+
+  hasVeto(veto: Veto): boolean {
+    return (this.#vetoes & veto) !== 0;
+  }
+
+  setOverloaded(overloaded: boolean): void {
+    if (overloaded === this.overloaded) return;
+    this.overloaded = overloaded;
+    this.#observer.onWorkerChange(this, 'selection', this.health);
+  }
+
+  /** Part of its share that the worker gets, in (0, 1]; 1 when it has warmed up. */
+  setWarmth(warmth: number): void {
+    if (warmth === this.#warmth) return;
+    this.#warmth = warmth;
+    this.share = shareOf(this.#spec, warmth);
+    this.#observer.onWorkerChange(this, 'selection', this.health);
   }
 
   #derive(): void {
@@ -127,7 +199,10 @@ export class ManagedWorker implements Worker {
     this.priority = spec.priority;
     this.cost = spec.cost;
     this.weight = spec.weight;
+    this.drain = spec.drain;
     this.labels = { ...facts.labels, ...spec.labels };
+    this.share = shareOf(spec, this.#warmth);
+    this.maxInFlight = maxInFlightOf(this.labels);
     const models = spec.models.length > 0 ? spec.models : (facts.models ?? []);
     if (sameStrings(models, this.models)) return;
     this.models = models;
@@ -135,20 +210,35 @@ export class ManagedWorker implements Worker {
   }
 }
 
-/** One request's share of the load of one worker. */
+/** One request's share of the load of one worker; a link in the list of that worker's holds. */
 class WorkerLoadHold implements LoadHold {
   readonly worker: ManagedWorker;
+  readonly owner: LoadOwner | undefined;
+  previous: WorkerLoadHold | undefined;
+  next: WorkerLoadHold | undefined = undefined;
   #released = false;
 
-  constructor(worker: ManagedWorker) {
+  constructor(worker: ManagedWorker, owner: LoadOwner | undefined, previous: WorkerLoadHold | undefined) {
     this.worker = worker;
+    this.owner = owner;
+    this.previous = previous;
   }
 
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    this.worker.releaseLoad();
+    this.worker.releaseLoad(this);
   }
+}
+
+function shareOf({ weight, cost }: WorkerSpec, warmth: number): number {
+  return (weight / cost) * warmth;
+}
+
+/** The label is SMG's; engines report it of themselves. */
+function maxInFlightOf(labels: Readonly<Record<string, string>>): number {
+  const limit = Number(labels.max_running_requests);
+  return limit > 0 ? limit : Number.POSITIVE_INFINITY;
 }
 
 function sameStrings(left: readonly string[], right: readonly string[]): boolean {

@@ -124,15 +124,9 @@ export class GenerationBuilder {
     const all = specs.flat();
     await this.#dependencies.prepareUpstream(all.map((spec) => spec.url));
     lifetime.onDispose(() => registry.release(lifetime));
-    const workers = registry.reconcile(lifetime, all);
+    registry.reconcile(lifetime, all);
     await registry.settled(lifetime, FIRST_PROBE_LIMIT_MS);
-    let from = 0;
-    const list = config.clusters.map((cluster, index) => {
-      const count = specs[index]?.length ?? 0;
-      const members = workers.slice(from, from + count);
-      from += count;
-      return new WorkerCluster(clusterSpec(cluster), members, registry);
-    });
+    const list = config.clusters.map((cluster) => new WorkerCluster(clusterSpec(cluster), registry, [lifetime]));
     return new ClusterSet(list);
   }
 

@@ -28,7 +28,7 @@ function list(registry: WorkerRegistry, request: LocalRequest): LocalResponse {
 
 function one(registry: WorkerRegistry, request: LocalRequest): LocalResponse {
   const id = request.path.slice('/workers/'.length);
-  const worker = registry.list().find((candidate) => candidate.id === id);
+  const worker = registry.get(id);
   // The worker API has its own error shape (SMG's), which its clients parse.
   if (worker === undefined) return { status: 404, body: { error: `Worker ${id} not found`, code: 'WORKER_NOT_FOUND' } };
   return { status: 200, body: describe(worker) };

@@ -1,5 +1,5 @@
 import type { ClusterConfig } from '../../config/gateway.js';
-import type { ClusterSpec, WorkerSpec } from '../cluster/worker-spec.js';
+import { type ClusterSpec, DEFAULT_DRAIN, type WorkerSpec } from '../cluster/worker-spec.js';
 
 /** Backend that speaks to a worker whose config names none. */
 function defaultBackend(runtime: string | undefined): string {
@@ -24,6 +24,7 @@ export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
     apiKey: (worker.api_key ?? cluster.api_key)?.reveal(),
     health: healthSettings(cluster, worker.runtime === 'external'),
     pool: poolSettings(cluster),
+    drain: DEFAULT_DRAIN,
   }));
 }
 
@@ -43,6 +44,7 @@ export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[
     apiKey: cluster.api_key?.reveal(),
     health: healthSettings(cluster, false),
     pool: poolSettings(cluster),
+    drain: DEFAULT_DRAIN,
   }));
 }
 

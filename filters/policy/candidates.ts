@@ -1,43 +1,46 @@
-import type { Attempt, Worker } from '../../core/api/index.js';
+import type { Attempt, Selectable, Worker, WorkerTier } from '../../core/api/index.js';
+
+const NONE: readonly Worker[] = [];
 
 /**
- * The lists that policies choose from. A list keeps its identity while its content stays the same, so that policies may
- * key their state by it, and so that the usual request allocates none.
+ * The workers that a policy may choose from: those of the highest priority that has one with room which this request has
+ * not failed on; where that leaves nobody, those it has failed on; where all are full, the highest priority; overloaded
+ * workers only when there are no others. The usual request gets a list that keeps its identity, and allocates nothing.
  */
-export class CandidateLists {
-  readonly #available = new WeakMap<readonly Worker[], readonly Worker[]>();
-
-  /** Members of `serving` that may be chosen now; `serving` itself when all may. */
-  available(serving: readonly Worker[]): readonly Worker[] {
-    for (const worker of serving) if (!worker.available) return this.#subsetOf(serving);
-    return serving;
+export function candidatesOf({ tiers, overloaded }: Selectable, attempts: readonly Attempt[]): readonly Worker[] {
+  const failed = attempts.length > 0 ? attempts.filter(hasFailed) : attempts;
+  if (tiers.length === 0) return untried(overloaded, failed) ?? overloaded;
+  if (failed.length === 0) return firstWithRoom(tiers) ?? (tiers[0] as WorkerTier).workers;
+  for (const tier of tiers) {
+    const left = untried(withRoom(tier), failed);
+    if (left !== undefined) return left;
   }
-
-  #subsetOf(serving: readonly Worker[]): readonly Worker[] {
-    const known = this.#available.get(serving);
-    if (known !== undefined && holdsAvailable(known, serving)) return known;
-    const subset = serving.filter((worker) => worker.available);
-    this.#available.set(serving, subset);
-    return subset;
-  }
+  return firstWithRoom(tiers) ?? (tiers[0] as WorkerTier).workers;
 }
 
-/** Whether `subset` is what a filter of `serving` would give. */
-function holdsAvailable(subset: readonly Worker[], serving: readonly Worker[]): boolean {
-  let count = 0;
-  for (const worker of serving) {
-    if (!worker.available) continue;
-    if (subset[count] !== worker) return false;
-    count += 1;
+function firstWithRoom(tiers: readonly WorkerTier[]): readonly Worker[] | undefined {
+  for (const tier of tiers) {
+    const workers = withRoom(tier);
+    if (workers.length > 0) return workers;
   }
-  return count === subset.length;
+  return undefined;
 }
 
-/** Leaves out the workers on which this request has failed, unless none would be left. */
-export function preferUntried(candidates: readonly Worker[], attempts: readonly Attempt[]): readonly Worker[] {
-  if (!attempts.some(hasFailed)) return candidates;
-  const untried = candidates.filter((worker) => !attempts.some((it) => it.worker === worker && hasFailed(it)));
-  return untried.length === 0 ? candidates : untried;
+/** Members that are below their own limit; the tier's own list when all are. */
+function withRoom({ workers, capped }: WorkerTier): readonly Worker[] {
+  if (!capped || workers.every(hasRoom)) return workers;
+  return workers.some(hasRoom) ? workers.filter(hasRoom) : NONE;
+}
+
+function hasRoom(worker: Worker): boolean {
+  return worker.inFlight < worker.maxInFlight;
+}
+
+/** Those on which the request has not failed; undefined when there is none. */
+function untried(workers: readonly Worker[], failed: readonly Attempt[]): readonly Worker[] | undefined {
+  if (failed.length === 0) return workers.length > 0 ? workers : undefined;
+  const left = workers.filter((worker) => !failed.some((attempt) => attempt.worker === worker));
+  return left.length > 0 ? left : undefined;
 }
 
 /** Whether an attempt speaks against its worker: it broke, or was answered with an error. */

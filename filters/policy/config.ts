@@ -10,7 +10,6 @@ import type {
   Worker,
   WorkerType,
 } from '../../core/api/index.js';
-import { CandidateLists } from './candidates.js';
 
 /** The policy itself is configured with its cluster; the filter has no settings of its own. */
 export const configSchema = z.strictObject({});
@@ -21,7 +20,6 @@ const UNNAMED_MODEL = 'unknown';
 /** What the runs of one generation share. */
 export class PolicyFilterConfig {
   readonly clock: Clock;
-  readonly candidates = new CandidateLists();
   readonly #policies: Policies;
   readonly #selections: Family<Counter>;
   readonly #counters = new Map<Policy, SelectionCounters>();

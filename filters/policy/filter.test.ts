@@ -7,21 +7,51 @@ import {
   GatewayError,
   type InferenceRequest,
   type LoadHold,
+  type LoadOwner,
   type Policy,
   type PolicyContext,
   type StreamFilter,
   type StreamFilterCallbacks,
   type Worker,
 } from '../../core/api/index.js';
+import { type ClusterMembers, WorkerCluster } from '../../core/cluster/cluster.js';
 import { StatsStore } from '../../core/telemetry/stats-store.js';
 import { chatRequestHeaders, createFilterHarness, FakeClock, type FilterHarness } from '../../core/testing/index.js';
 import factory from './factory.js';
 
 const TIMEOUTS = { connectMs: 0, firstByteMs: 0, idleMs: 0, requestMs: 0 };
 
+/** Everything that a cluster takes members from. */
+class StubMembers implements ClusterMembers {
+  readonly membersVersion = 0;
+  selectionVersion = 0;
+  readonly workers: StubWorker[] = [];
+
+  members(): readonly Worker[] {
+    return this.workers as unknown as readonly Worker[];
+  }
+
+  add(name: string, facts: Partial<StubWorker> = {}): StubWorker {
+    const worker = Object.assign(new StubWorker(name), facts);
+    this.workers.push(worker);
+    return worker;
+  }
+
+  /** Changes what selection depends on. */
+  change(worker: StubWorker | undefined, facts: Partial<StubWorker>): void {
+    Object.assign(worker as StubWorker, facts);
+    this.selectionVersion += 1;
+  }
+}
+
 class StubWorker {
   available = true;
+  overloaded = false;
+  priority = 50;
+  share = 1;
+  maxInFlight = Number.POSITIVE_INFINITY;
   inFlight = 0;
+  owner: LoadOwner | undefined = undefined;
   readonly workerType = 'regular';
   readonly models: readonly string[] = ['m'];
   readonly url: string;
@@ -30,8 +60,9 @@ class StubWorker {
     this.url = `http://${name}.test`;
   }
 
-  acquireLoad(): LoadHold {
+  acquireLoad(owner: LoadOwner): LoadHold {
     this.inFlight += 1;
+    this.owner = owner;
     const release = (): void => {
       this.inFlight -= 1;
     };
@@ -72,6 +103,7 @@ interface Bench {
   readonly policy: StubPolicy;
   readonly stats: StatsStore;
   readonly clock: FakeClock;
+  readonly members: StubMembers;
   readonly workers: readonly StubWorker[];
   /** Opens a run with a request for this model; undefined: without body. */
   run(model: string | undefined, attempts?: readonly Attempt[]): Promise<FilterHarness>;
@@ -81,22 +113,16 @@ function createBench(count: number): Bench {
   const policy = new StubPolicy();
   const stats = new StatsStore();
   const clock = new FakeClock();
-  const workers = Array.from({ length: count }, (_, index) => new StubWorker(`w${index}`));
-  const all = workers as unknown as readonly Worker[];
-  const none: readonly Worker[] = [];
-  const cluster: Cluster = {
-    name: 'c',
-    workers: all,
-    policy: 'stub',
-    timeouts: TIMEOUTS,
-    serves: () => true,
-    candidates: (model) => (model?.startsWith('nobody') ? none : all),
-  };
+  const members = new StubMembers();
+  for (let index = 0; index < count; index++) members.add(`w${index}`);
+  const { workers } = members;
+  const cluster = new WorkerCluster({ name: 'c', policy: 'stub', timeouts: TIMEOUTS }, members, []);
   const callback = factory.create({}, { onDispose() {} }, { forCluster: () => policy }, clock, stats);
   return {
     policy,
     stats,
     clock,
+    members,
     workers,
     run: async (model, attempts = []) => {
       const filter = await callback;
@@ -167,18 +193,55 @@ test('offers the same list while nothing changes, and only what is available', a
   await bench.run('m');
   await bench.run('m');
   assert.equal(bench.policy.lists[0], bench.policy.lists[1]);
-  (b as StubWorker).available = false;
+  bench.members.change(b, { available: false });
   await bench.run('m');
+  bench.members.change(b, {});
   await bench.run('m');
   assert.deepEqual(bench.policy.lists[2], [a, c]);
-  assert.equal(bench.policy.lists[2], bench.policy.lists[3]);
-  (b as StubWorker).available = true;
-  (a as StubWorker).available = false;
+  assert.equal(bench.policy.lists[2], bench.policy.lists[3], 'a change elsewhere leaves it alone');
+  bench.members.change(a, { share: 2 });
   await bench.run('m');
-  assert.deepEqual(bench.policy.lists[4], [b, c]);
-  (a as StubWorker).available = true;
-  await bench.run('m');
-  assert.equal(bench.policy.lists[5], bench.policy.lists[0]);
+  assert.deepEqual(bench.policy.lists[4], [a, c]);
+  assert.notEqual(bench.policy.lists[4], bench.policy.lists[3], 'other shares are another list');
+});
+
+test('uses the highest priority while it has room, then the next; overloaded workers last', async () => {
+  const bench = createBench(1);
+  const [low] = bench.workers as [StubWorker];
+  const high = bench.members.add('high', { priority: 90, maxInFlight: 2 });
+  const other = bench.members.add('other', { priority: 90, maxInFlight: 1 });
+  const chosen = async (): Promise<readonly Worker[] | undefined> => {
+    await bench.run('m');
+    return bench.policy.lists.at(-1);
+  };
+  assert.deepEqual(await chosen(), [high, other]);
+  other.inFlight = 1;
+  assert.deepEqual(await chosen(), [high]);
+  assert.deepEqual(await chosen(), [low], 'both are full');
+  bench.members.change(low, { available: false });
+  assert.deepEqual(await chosen(), [high, other], 'full, but all that is left');
+  bench.members.change(high, { overloaded: true });
+  assert.deepEqual(await chosen(), [other]);
+  bench.members.change(other, { overloaded: true });
+  assert.deepEqual(await chosen(), [high, other], 'overloaded, but all that is left');
+});
+
+test('goes down a priority rather than back to a worker on which the request has failed', async () => {
+  const bench = createBench(1);
+  const [low] = bench.workers as [StubWorker];
+  const high = bench.members.add('high', { priority: 90 });
+  await bench.run('m', [failedAttempt(high, 503)]);
+  await bench.run('m', [failedAttempt(high, 503), failedAttempt(low, 503)]);
+  assert.deepEqual(bench.policy.lists, [[low], [high]]);
+});
+
+test('a worker that is removed before the answer ends the attempt as a reset', async () => {
+  const bench = createBench(1);
+  const harness = await bench.run('m');
+  bench.workers[0]?.owner?.onWorkerCut();
+  assert.equal(harness.response.headers?.status, 502);
+  assert.equal(harness.response.json.error.code, 'upstream_reset');
+  assert.equal(bench.workers[0]?.inFlight, 0);
 });
 
 test('leaves out workers on which the request has failed while others are left', async () => {
@@ -203,7 +266,7 @@ test('a model that nobody serves is 404 and names it, shortened', async () => {
 
 test('no available worker is 503 with Retry-After', async () => {
   const bench = createBench(2);
-  for (const worker of bench.workers) worker.available = false;
+  for (const worker of bench.workers) bench.members.change(worker, { available: false });
   const harness = await bench.run('m');
   assert.equal(harness.response.headers?.status, 503);
   assert.equal(harness.response.headers?.get('retry-after'), '1');
@@ -213,6 +276,7 @@ test('no available worker is 503 with Retry-After', async () => {
 
 test('counts choices by model that a worker names, others as unknown', async () => {
   const bench = createBench(1);
+  bench.members.add('any', { models: [] });
   await bench.run('m');
   await bench.run('made-up');
   await bench.run('m');

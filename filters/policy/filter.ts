@@ -6,13 +6,14 @@ import {
   FilterTrailersStatus,
   GatewayError,
   type InferenceRequest,
+  type LoadOwner,
   type PolicyContext,
   type RequestHeaders,
   type StreamFilter,
   type StreamFilterCallbacks,
   type Worker,
 } from '../../core/api/index.js';
-import { preferUntried } from './candidates.js';
+import { candidatesOf } from './candidates.js';
 import type { PolicyFilterConfig } from './config.js';
 
 /** What a client is told to wait when no worker can take its request; health may have changed by then. */
@@ -25,7 +26,7 @@ const MAX_SHOWN_NAME = 100;
  * Chooses the worker of one attempt, counts the attempt as load of that worker until the run ends, and opens the
  * attempt's record. What became of the attempt is written into the record by the filter that talks to the worker.
  */
-export class PolicyFilter implements StreamFilter {
+export class PolicyFilter implements StreamFilter, LoadOwner {
   readonly #shared: PolicyFilterConfig;
   readonly #callbacks: StreamFilterCallbacks;
   #headers: RequestHeaders | undefined = undefined;
@@ -54,18 +55,23 @@ export class PolicyFilter implements StreamFilter {
     if (this.#attempt !== undefined) this.#attempt.endedMs = this.#shared.clock.monotonicMs();
   }
 
+  /** Another attempt may follow where nothing of the answer has gone out. */
+  onWorkerCut(): void {
+    const message = 'The worker was removed before the request was done';
+    this.#callbacks.sendLocalReply(new GatewayError('upstream_reset', message, { details: 'worker_removed' }));
+  }
+
   /** False after a local reply. */
   #choose(headers: RequestHeaders, request: InferenceRequest | undefined): boolean {
     const cluster = this.#callbacks.run.cluster;
     if (cluster === undefined) throw new BugError('policy: no filter above has chosen a cluster');
     const model = request?.model;
-    const serving = cluster.candidates(model);
-    const candidates = this.#shared.candidates.available(serving);
+    const candidates = candidatesOf(cluster.selectable(model), this.#callbacks.streamInfo.attempts);
     if (candidates.length === 0) {
-      this.#callbacks.sendLocalReply(createNoWorkerError(serving, model));
+      this.#callbacks.sendLocalReply(createNoWorkerError(cluster.candidates(model), model));
       return false;
     }
-    this.#take(cluster, preferUntried(candidates, this.#callbacks.streamInfo.attempts), { headers, request, model });
+    this.#take(cluster, candidates, { headers, request, model });
     return true;
   }
 
@@ -74,7 +80,7 @@ export class PolicyFilter implements StreamFilter {
     const policy = this.#shared.policyOf(cluster);
     const worker = policy.pick(candidates, context);
     this.#shared.countSelection(cluster, policy, worker, context.model);
-    scope.own(worker.acquireLoad());
+    scope.own(worker.acquireLoad(this));
     const startedMs = this.#shared.clock.monotonicMs();
     const attempt: Attempt = { worker, status: 0, error: undefined, startedMs, endedMs: 0 };
     streamInfo.attempts.push(attempt);

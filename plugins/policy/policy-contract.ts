@@ -14,6 +14,9 @@ export class ContractWorker implements Worker {
   readonly models: readonly string[] = [];
   readonly priority = 50;
   readonly cost: number;
+  readonly share: number;
+  readonly maxInFlight = Number.POSITIVE_INFINITY;
+  readonly overloaded = false;
   readonly labels: Readonly<Record<string, string>> = {};
   readonly apiKey = undefined;
   readonly health = 'healthy';
@@ -24,6 +27,7 @@ export class ContractWorker implements Worker {
     this.id = index.toString(16).padStart(16, '0');
     this.url = `http://worker-${index}.test:8000`;
     this.cost = cost;
+    this.share = 1 / cost;
   }
 
   acquireLoad(): LoadHold {

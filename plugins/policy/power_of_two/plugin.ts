@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { API_VERSION, definePolicy, type Policy, type Worker } from '../../../core/api/index.js';
 
 /**
- * Draws two different candidates and takes the one with fewer requests in flight through this gateway; equal, the
- * cheaper one; equal again, the one drawn first. Stateless; `random` gives values in [0, 1).
+ * Draws two different candidates and takes the one with fewer requests in flight through this gateway for its share;
+ * equal, the one with the larger share; equal again, the one drawn first. Stateless; `random` gives values in [0, 1).
  *
  * Two draws keep the longest queue short without the herd that "always the least loaded" makes of stale numbers.
  */
@@ -21,8 +21,10 @@ export class PowerOfTwoPolicy implements Policy {
     const j = (i + 1 + Math.floor(this.#random() * (count - 1))) % count;
     const first = candidates[i] as Worker;
     const second = candidates[j] as Worker;
-    if (first.inFlight !== second.inFlight) return first.inFlight < second.inFlight ? first : second;
-    return second.cost < first.cost ? second : first;
+    const firstLoad = first.inFlight * second.share;
+    const secondLoad = second.inFlight * first.share;
+    if (firstLoad !== secondLoad) return firstLoad < secondLoad ? first : second;
+    return second.share > first.share ? second : first;
   }
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { Worker } from '../../../core/api/index.js';
-import { createContractWorkers, testPolicyContract } from '../policy-contract.js';
+import { ContractWorker, createContractWorkers, testPolicyContract } from '../policy-contract.js';
 import { RoundRobinPolicy } from './plugin.js';
 
 testPolicyContract('round_robin', () => new RoundRobinPolicy());
@@ -44,4 +45,21 @@ test('stays in bounds when the list shrinks to before the cursor', () => {
   const fleet = createContractWorkers(4);
   pickIds(policy, fleet, 4);
   assert.deepEqual(pickIds(policy, fleet.slice(0, 1), 2), ['0', '0']);
+});
+
+test('different shares are kept exactly over a round, and no candidate waits longer than its share says', () => {
+  const costs = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 2, maxLength: 6 });
+  fc.assert(
+    fc.property(costs, (shares) => {
+      const workers = shares.map((share, index) => new ContractWorker(index, 1 / share));
+      const policy = new RoundRobinPolicy();
+      const round = shares.reduce((sum, share) => sum + share, 0);
+      const picks = Array.from({ length: round * 2 }, () => workers.indexOf(policy.pick(workers) as ContractWorker));
+      if (new Set(shares).size === 1) return;
+      for (const [index, share] of shares.entries()) {
+        assert.equal(picks.slice(0, round).filter((pick) => pick === index).length, share);
+        assert.equal(picks.slice(round).filter((pick) => pick === index).length, share);
+      }
+    }),
+  );
 });

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { ConfigError, type FilterFactoryCb, type StreamInfo } from '../../core/api/index.js';
+import { type FilterFactoryCb, ResponseHeaders, type StreamInfo } from '../../core/api/index.js';
+import { createLog } from '../../core/telemetry/log.js';
 import { renderPrometheus } from '../../core/telemetry/prometheus-exposition.js';
 import { StatsStore } from '../../core/telemetry/stats-store.js';
 import { chatRequestHeaders, createFilterHarness, type FilterHarness } from '../../core/testing/filter-harness.js';
@@ -11,19 +12,36 @@ import factory from './factory.js';
 
 const CONFIG = {
   api_key: 'shared-key',
-  keys: [
-    { id: 'red', key: 'red-key' },
-    { id: 'operator', key: 'operator-key', admin: true },
-  ],
+  tenants: [{ id: 'red', key: 'red-key' }],
 };
 
+/** Lines of the log of the last `create`. */
+let lines: string[] = [];
+
 function create(config: unknown, store = new StatsStore()): FilterFactoryCb | undefined {
-  return factory.create(configSchema.parse(config), { onDispose() {} }, store) as FilterFactoryCb | undefined;
+  lines = [];
+  const written = lines;
+  const sink = { write: (line: string) => void written.push(line), writeAscii: () => {} };
+  const { logger } = createLog({ format: 'json', sink });
+  return factory.create(configSchema.parse(config), { onDispose() {} }, store, logger) as FilterFactoryCb | undefined;
 }
 
-function run(sent: string[], accessClass: StreamInfo['accessClass'] = 'data', store?: StatsStore): FilterHarness {
-  const filter = { name: 'auth', factory: create(CONFIG, store) as FilterFactoryCb };
-  const harness = createFilterHarness([filter], { prepare: (info) => Object.assign(info, { accessClass }) });
+interface RunOptions {
+  readonly config?: unknown;
+  readonly store?: StatsStore;
+  readonly method?: string;
+  readonly path?: string;
+}
+
+function run(
+  sent: string[],
+  accessClass: StreamInfo['accessClass'] = 'data',
+  { config = CONFIG, store, method = 'POST', path = '/v1/chat/completions' }: RunOptions = {},
+): FilterHarness {
+  const filter = { name: 'auth', factory: create(config, store) as FilterFactoryCb };
+  const harness = createFilterHarness([filter], {
+    prepare: (info) => Object.assign(info, { accessClass, method, path, endpoint: '/workers/*' }),
+  });
   harness.sendHeaders(chatRequestHeaders(...sent), true);
   return harness;
 }
@@ -31,7 +49,7 @@ function run(sent: string[], accessClass: StreamInfo['accessClass'] = 'data', st
 /** Credential headers that reached the terminal filter. */
 function passedOn(harness: FilterHarness): string[] {
   const headers = harness.terminal.headers;
-  return [...(headers?.getAll('authorization') ?? []), ...(headers?.getAll('x-api-key') ?? [])];
+  return ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'].flatMap((name) => headers?.getAll(name) ?? []);
 }
 
 describe('auth: with a key', () => {
@@ -61,14 +79,18 @@ describe('auth: with a key', () => {
     assert.deepEqual(passedOn(run(['authorization', 'Bearer red-key', 'x-api-key', 'own'])), ['own']);
   });
 
-  it('lets only admin keys call administration endpoints', () => {
-    for (const key of ['shared-key', 'operator-key']) {
-      assert.equal(run(['x-api-key', key], 'control').terminals.length, 1);
+  it('takes copies of a key out wherever a client may put them, though they do not count there', () => {
+    const copies = ['x-goog-api-key', 'red-key', 'api-key', 'shared-key', 'authorization', 'red-key'];
+    assert.deepEqual(passedOn(run(['x-api-key', 'red-key', ...copies, 'x-api-key', 'Bearer red-key'])), []);
+    assert.equal(run(['x-goog-api-key', 'red-key']).response.headers?.status, 401);
+    assert.deepEqual(passedOn(run(['x-api-key', 'red-key', 'x-goog-api-key', 'own'])), ['own']);
+  });
+
+  it('lets a tenant have two keys, and takes the other spelling of the list', () => {
+    const config = { tenants: [{ id: 'red', key: 'old' }], keys: [{ id: 'red', key: 'new' }] };
+    for (const key of ['old', 'new']) {
+      assert.equal(run(['x-api-key', key], 'data', { config }).streamInfo.principal?.tenant, 'red');
     }
-    const refused = run(['x-api-key', 'red-key'], 'control');
-    assert.equal(refused.terminals[0]?.headers, undefined);
-    assert.equal(refused.response.headers?.status, 403);
-    assert.equal(refused.response.json.error.code, 'permission_denied');
   });
 
   it('takes the key out on public endpoints, and needs none there', () => {
@@ -117,11 +139,12 @@ describe('auth: without a key', () => {
 
   it('counts results', () => {
     const store = new StatsStore();
-    run([], 'data', store);
-    run(['x-api-key', 'no'], 'data', store);
-    run(['x-api-key', 'red-key'], 'data', store);
-    run(['x-api-key', 'red-key'], 'control', store);
-    run([], 'public', store);
+    const config = { ...CONFIG, admin: { keys: [{ id: 'u', role: 'user', key: 'user-key' }] } };
+    run([], 'data', { store, config });
+    run(['x-api-key', 'no'], 'data', { store, config });
+    run(['x-api-key', 'red-key'], 'data', { store, config });
+    run(['x-api-key', 'user-key'], 'control', { store, config });
+    run([], 'public', { store, config });
     const text = renderPrometheus(store);
     for (const result of ['missing', 'invalid', 'allowed', 'forbidden']) {
       assert.match(text, new RegExp(`^smg_auth_requests_total\\{result="${result}"\\} 1$`, 'm'));
@@ -129,52 +152,171 @@ describe('auth: without a key', () => {
   });
 });
 
-describe('auth: config', () => {
-  it('is left out when there is no key', () => {
-    assert.equal(create({}), undefined);
-    assert.equal(create({ keys: [] }), undefined);
-  });
-
-  it('refuses what cannot work, by path and without showing the key', () => {
-    const cases: [unknown, (string | number)[]][] = [
-      [{ api_key: ' MARKED' }, ['api_key']],
-      [{ api_key: 'MARKED ü' }, ['api_key']],
-      [{ api_key: 'MARKED', keys: [{ id: 'a', key: 'MARKED' }] }, ['keys', 0, 'key']],
-      [
-        {
-          keys: [
-            { id: 'a', key: 'x' },
-            { id: 'a', key: 'MARKED' },
-          ],
-        },
-        ['keys', 1, 'id'],
-      ],
-      [{ api_key: 'x', keys: [{ id: 'default', key: 'MARKED' }] }, ['keys', 0, 'id']],
-    ];
-    for (const [config, path] of cases) {
-      assert.throws(
-        () => create(config),
-        (error) => error instanceof ConfigError && error.path.join() === path.join() && !/MARKED/.test(error.message),
-      );
+describe('auth: administration without keys of its own', () => {
+  it('opens with the shared key; a tenant key is no key there', () => {
+    assert.equal(run(['x-api-key', 'shared-key'], 'control').terminals[0]?.headers?.method, 'POST');
+    for (const sent of [['x-api-key', 'red-key'], ['authorization', 'Bearer red-key'], ['x-api-key', 'no'], []]) {
+      const refused = run(sent, 'control');
+      assert.equal(refused.terminals[0]?.headers, undefined);
+      assert.equal(refused.response.headers?.status, 401, sent.join());
+      assert.equal(refused.response.json.error.code, 'invalid_api_key');
     }
   });
 
-  it('refuses empty keys, bad names and unknown settings in the schema', () => {
-    for (const config of [
-      { api_key: '' },
-      { keys: [{ id: '', key: 'x' }] },
-      { keys: [{ id: 'a b', key: 'x' }] },
-      { keys: [{ id: 'a', key: 'x', role: 'admin' }] },
-      { apikey: 'x' },
+  it('stays shut where there are only keys of tenants', () => {
+    const config = { tenants: [{ id: 'red', key: 'red-key' }] };
+    for (const sent of [[], ['x-api-key', 'red-key'], ['authorization', 'Bearer red-key']]) {
+      assert.equal(run(sent, 'control', { config }).response.headers?.status, 401, sent.join());
+    }
+    assert.equal(run(['x-api-key', 'red-key'], 'data', { config }).response.headers, undefined);
+  });
+});
+
+describe('auth: administration with keys of its own', () => {
+  const admin = {
+    keys: [
+      { id: 'ops', name: 'Ops Team', role: 'ADMIN', key: 'a:b:c' },
+      { id: 'look', role: 'User', key: 'user-key' },
+    ],
+  };
+  const config = { ...CONFIG, admin };
+
+  it('opens with them only', () => {
+    for (const sent of [
+      ['authorization', 'Bearer a:b:c'],
+      ['x-api-key', 'a:b:c'],
     ]) {
-      assert.equal(configSchema.safeParse(config).success, false, JSON.stringify(config));
+      const harness = run(sent, 'control', { config, method: 'DELETE' });
+      assert.equal(harness.terminals[0]?.headers?.method, 'POST', 'it has gone through');
+      assert.deepEqual(passedOn(harness), []);
+      assert.equal(harness.streamInfo.principal, undefined, 'an administrator is no tenant');
+    }
+    for (const key of ['shared-key', 'red-key', 'wrong-MARKED']) {
+      const { response } = run(['authorization', `Bearer ${key}`], 'control', { config });
+      assert.equal(response.headers?.status, 401);
+      assert.equal(response.headers?.get('www-authenticate'), 'Bearer realm="control-plane", error="invalid_token"');
+      assert.equal(response.json.error.message, 'Invalid authentication token');
+    }
+    const { response } = run([], 'control', { config });
+    assert.equal(response.headers?.status, 401);
+    assert.equal(response.headers?.get('www-authenticate'), 'Bearer realm="control-plane"');
+    assert.equal(response.json.error.message, 'Missing or invalid Authorization header');
+  });
+
+  it('lets the role user read and nothing else', () => {
+    for (const [method, status] of [
+      ['GET', undefined],
+      ['HEAD', undefined],
+      ['POST', 403],
+      ['PUT', 403],
+      ['PATCH', 403],
+      ['DELETE', 403],
+    ] as const) {
+      const { response } = run(['x-api-key', 'user-key'], 'control', { config, method });
+      assert.equal(response.headers?.status, status, method);
+      if (status === 403) assert.match(response.json.error.message, /^Admin role required/);
+    }
+  });
+
+  it('does not open inference with them, nor let them go on to a worker', () => {
+    assert.equal(run(['x-api-key', 'a:b:c'], 'data', { config }).response.headers?.status, 401);
+    const open = run(['x-api-key', 'a:b:c', 'authorization', 'Bearer own'], 'data', { config: { admin } });
+    assert.deepEqual(passedOn(open), ['Bearer own'], 'without keys of clients inference is open');
+    assert.equal(open.streamInfo.principal, undefined);
+  });
+
+  it('takes a key of both planes for what it is asked for', () => {
+    const both = { api_key: 'one', admin: { keys: [{ id: 'ops', role: 'admin', key: 'one' }] } };
+    assert.equal(run(['x-api-key', 'one'], 'control', { config: both }).response.headers, undefined);
+    assert.equal(run(['x-api-key', 'one'], 'data', { config: both }).streamInfo.principal?.tenant, 'default');
+  });
+
+  it('writes every call down with who, what and what became of it', () => {
+    const path = `/workers/a\u0007b\u2028${'x'.repeat(2000)}?api_key=MARKED`;
+    const harness = run(['x-api-key', 'a:b:c'], 'control', { config, method: 'DELETE', path });
+    assert.deepEqual(lines, [], 'not before it has ended');
+    harness.streamInfo.status = 202; // what the connection's own sink does
+    harness.terminal.callbacks.encodeHeaders(new ResponseHeaders(202), true);
+    const record = JSON.parse(lines.join('')) as Record<string, string>;
+    const { level, target, msg, principal, auth_method, role, method, outcome, status, resource } = record;
+    assert.deepEqual(
+      { level, target, msg, principal, auth_method, role, method, outcome, status, resource },
+      {
+        level: 'info',
+        target: 'smg::audit',
+        msg: 'control_plane_audit',
+        principal: 'Ops Team',
+        auth_method: 'api_key:ops',
+        role: 'admin',
+        method: 'DELETE',
+        outcome: 'success',
+        status: 202,
+        resource: '/workers/*',
+      },
+    );
+    assert.equal(record.path?.length, 1024);
+    assert.ok(record.path?.startsWith('/workers/abxxx'));
+    assert.doesNotMatch(lines.join(''), /MARKED|a:b:c/);
+  });
+
+  it('writes down who was not let in, and why', () => {
+    const denied = (sent: string[], settings: unknown = config): unknown[] => {
+      run(sent, 'control', { config: settings });
+      const record = JSON.parse(lines.join('')) as Record<string, unknown>;
+      return [record.level, record.principal, record.auth_method, record.outcome, record.details];
+    };
+    assert.deepEqual(denied([]), ['warn', 'anonymous', 'none', 'denied', 'auth_missing_key']);
+    assert.deepEqual(denied(['x-api-key', 'no']), ['warn', 'anonymous', 'none', 'denied', 'auth_invalid_key']);
+    const user = ['warn', 'look', 'api_key:look', 'denied', 'auth_not_admin'];
+    assert.deepEqual(denied(['x-api-key', 'user-key']), user);
+    const tenant = ['warn', 'anonymous', 'none', 'denied', 'auth_invalid_key'];
+    assert.deepEqual(denied(['x-api-key', 'red-key'], CONFIG), tenant);
+  });
+
+  it('writes nothing of other requests, nor when told so', () => {
+    run(['x-api-key', 'red-key'], 'data', { config });
+    assert.deepEqual(lines, []);
+    run(['x-api-key', 'a:b:c'], 'control', { config: { ...config, admin: { ...admin, audit: false } } });
+    assert.deepEqual(lines, []);
+  });
+});
+
+describe('auth: config', () => {
+  it('is left out when there is no key', () => {
+    assert.equal(create({}), undefined);
+    assert.equal(create({ tenants: [], admin: { audit: false } }), undefined);
+  });
+
+  it('refuses what cannot work, by path and without showing the key', () => {
+    const admin = (...keys: object[]): object => ({ admin: { keys: keys.map((key) => ({ role: 'admin', ...key })) } });
+    const cases: [unknown, string, RegExp][] = [
+      [{ api_key: ' MARKED' }, 'api_key', /space/],
+      [{ api_key: '' }, 'api_key', /empty/],
+      [{ api_key: '   ' }, 'api_key', /empty/],
+      [{ api_key: 'MARKED ü' }, 'api_key', /ASCII/],
+      [{ tenants: [{ id: 'a', key: '' }] }, 'tenants.0.key', /empty/],
+      [{ tenants: [{ id: '', key: 'x' }] }, 'tenants.0.id', /characters/],
+      [{ tenants: [{ id: ' a', key: 'x' }] }, 'tenants.0.id', /space/],
+      [{ tenants: [{ id: 'a\n', key: 'x' }] }, 'tenants.0.id', /control/],
+      [{ api_key: 'MARKED', tenants: [{ id: 'a', key: 'MARKED' }] }, 'tenants.0.key', /the shared api_key/],
+      [{ tenants: [{ id: 'a', key: 'MARKED' }], keys: [{ id: 'b', key: 'MARKED' }] }, 'keys.0.key', /tenant "a"/],
+      [admin({ id: 'a', key: 'MARKED' }, { id: 'b', key: 'MARKED' }), 'admin.keys.1.key', /administrator "a"/],
+      [admin({ id: 'a', key: 'x' }, { id: 'a', key: 'MARKED' }), 'admin.keys.1.id', /twice/],
+      [admin({ id: 'a', key: 'x', role: 'root' }), 'admin.keys.0.role', /admin/],
+      [{ keys: [{ id: 'a', key: 'x', role: 'admin' }] }, 'keys.0', /role/],
+      [{ apikey: 'x' }, '', /apikey/],
+    ];
+    for (const [config, path, message] of cases) {
+      const issue = configSchema.safeParse(config).error?.issues[0];
+      assert.equal(issue?.path.join('.'), path, JSON.stringify(config));
+      assert.match(issue?.message ?? '', message);
+      assert.doesNotMatch(issue?.message ?? '', /MARKED/);
     }
   });
 });
 
 it('the example of the README is valid', () => {
   const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
-  const entry = parse(/```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? '').filters[0];
-  assert.equal(entry.type, 'auth');
-  assert.deepEqual(configSchema.parse(entry.config).keys[1]?.admin, true);
+  const example = parse(/```yaml\n([\s\S]*?)```/.exec(text)?.[1] ?? '');
+  assert.deepEqual(configSchema.parse(example.auth).admin.keys[0]?.role, 'admin');
 });

@@ -8,11 +8,9 @@ import {
   type StreamFilter,
   type StreamFilterCallbacks,
 } from '../../core/api/index.js';
+import type { AuditLog } from './audit-log.js';
 import type { KeyHolder, KeyRing } from './key-ring.js';
-
-/** Headers in which a gateway key may come. */
-const AUTHORIZATION = 'authorization';
-const API_KEY = 'x-api-key';
+import { type PresentedKeys, takeKeys } from './presented-keys.js';
 
 /** What the streams of one generation share. */
 export class AuthConfig {
@@ -37,89 +35,100 @@ export class AuthConfig {
 }
 
 /**
- * Lets requests pass that carry a gateway key where the endpoint needs one, and takes the key out of the headers, also on
- * public endpoints, so that it goes no further. Credentials that are none of ours stay: they may be the caller's own for
- * a provider.
+ * Lets requests pass that carry a gateway key where the endpoint needs one, and takes the keys out of the headers, also
+ * on public endpoints, so that they go no further. Credentials that are none of ours stay: they may be the caller's own
+ * for a provider.
  */
 export class AuthFilter implements StreamFilter {
+  protected readonly callbacks: StreamFilterCallbacks;
+  /** The key that decided; undefined until then, and where none is needed. */
+  protected holder: KeyHolder | undefined = undefined;
+  /** Undefined until the head has come this far, and where no key is needed. */
+  protected outcome: 'success' | 'denied' | undefined = undefined;
   readonly #shared: AuthConfig;
-  readonly #callbacks: StreamFilterCallbacks;
 
   constructor(shared: AuthConfig, callbacks: StreamFilterCallbacks) {
     this.#shared = shared;
-    this.#callbacks = callbacks;
+    this.callbacks = callbacks;
   }
 
   decodeHeaders(headers: RequestHeaders): FilterHeadersStatus {
-    const { streamInfo } = this.#callbacks;
-    const holder = consumeKey(headers, this.#shared.keys);
-    if (holder !== undefined) streamInfo.principal = { tenant: holder.tenant };
-    const { accessClass } = streamInfo;
-    if (accessClass === 'public') return FilterHeadersStatus.Continue;
-    if (holder === undefined) return this.#refuse(headers);
-    if (accessClass === 'control' && !holder.admin) return this.#forbid();
+    const { streamInfo } = this.callbacks;
+    const { keys } = this.#shared;
+    const presented = takeKeys(headers, keys);
+    if (presented.client?.tenant !== undefined) streamInfo.principal = { tenant: presented.client.tenant };
+    switch (streamInfo.accessClass) {
+      case 'public':
+        return FilterHeadersStatus.Continue;
+      case 'data':
+        if (!keys.protectsData) return FilterHeadersStatus.Continue;
+        return presented.client === undefined ? this.#refuse(presented) : this.#allow(presented.client);
+      case 'control':
+        return keys.hasAdministrators ? this.#administrate(presented) : this.#administrateWithSharedKey(presented);
+    }
+  }
+
+  /** With keys of their own, no key of clients opens administration endpoints. */
+  #administrate(presented: PresentedKeys): FilterHeadersStatus {
+    const holder = presented.administrator;
+    if (holder?.administrator === undefined) {
+      const { sent } = presented;
+      const message = sent ? 'Invalid authentication token' : 'Missing or invalid Authorization header';
+      return this.#unauthenticated(sent, message, 'control-plane');
+    }
+    const { method } = this.callbacks.streamInfo;
+    if (holder.administrator.role === 'admin' || method === 'GET' || method === 'HEAD') return this.#allow(holder);
+    this.#shared.forbidden.inc();
+    this.holder = holder;
+    this.outcome = 'denied';
+    const message = 'Admin role required for this control plane operation';
+    this.callbacks.sendLocalReply(new GatewayError('permission_denied', message, { details: 'auth_not_admin' }));
+    return FilterHeadersStatus.StopIteration;
+  }
+
+  /** Without, the shared key does. Where there are only keys of tenants, nobody comes in. */
+  #administrateWithSharedKey(presented: PresentedKeys): FilterHeadersStatus {
+    const { client } = presented;
+    return client?.shared === true ? this.#allow(client) : this.#refuse(presented);
+  }
+
+  #allow(holder: KeyHolder): FilterHeadersStatus {
+    this.holder = holder;
+    this.outcome = 'success';
     this.#shared.allowed.inc();
     return FilterHeadersStatus.Continue;
   }
 
-  #refuse(headers: RequestHeaders): FilterHeadersStatus {
-    const sent = headers.has(AUTHORIZATION) || headers.has(API_KEY);
-    const error = sent
-      ? new GatewayError('invalid_api_key', 'Invalid API key', { details: 'auth_invalid_key' })
-      : new GatewayError(
-          'invalid_api_key',
-          'Missing API key: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`',
-          { details: 'auth_missing_key' },
-        );
+  #refuse({ sent }: PresentedKeys): FilterHeadersStatus {
+    const message = sent
+      ? 'Invalid API key'
+      : 'Missing API key: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`';
+    return this.#unauthenticated(sent, message, 'smg');
+  }
+
+  #unauthenticated(sent: boolean, message: string, realm: string): FilterHeadersStatus {
+    const details = sent ? 'auth_invalid_key' : 'auth_missing_key';
+    this.outcome = 'denied';
     if (sent) this.#shared.invalid.inc();
     else this.#shared.missing.inc();
-    this.#callbacks.sendLocalReply(error, sent ? challengeInvalid : challengeMissing);
-    return FilterHeadersStatus.StopIteration;
-  }
-
-  #forbid(): FilterHeadersStatus {
-    this.#shared.forbidden.inc();
-    const message = 'This key may not call administration endpoints';
-    this.#callbacks.sendLocalReply(new GatewayError('permission_denied', message, { details: 'auth_not_admin' }));
+    const challenge = `Bearer realm="${realm}"${sent ? ', error="invalid_token"' : ''}`;
+    this.callbacks.sendLocalReply(new GatewayError('invalid_api_key', message, { details }), (reply: ResponseHeaders) =>
+      reply.append('www-authenticate', challenge),
+    );
     return FilterHeadersStatus.StopIteration;
   }
 }
 
-function challengeMissing(headers: ResponseHeaders): void {
-  headers.append('www-authenticate', 'Bearer realm="smg"');
-}
+/** The same for administration endpoints whose calls are written down. */
+export class AuditedAuthFilter extends AuthFilter {
+  readonly #audit: AuditLog;
 
-function challengeInvalid(headers: ResponseHeaders): void {
-  headers.append('www-authenticate', 'Bearer realm="smg", error="invalid_token"');
-}
-
-/**
- * Removes every header that carries one of the keys, in place, and tells whose the first one was. All credential
- * fields are looked at: a second one with a key would otherwise travel on.
- */
-function consumeKey(headers: RequestHeaders, keys: KeyRing): KeyHolder | undefined {
-  const flat = headers.flat;
-  let found: KeyHolder | undefined;
-  for (let i = 0; i < flat.length; i += 2) {
-    const name = flat[i] as string;
-    if (name !== AUTHORIZATION && name !== API_KEY) continue;
-    const value = flat[i + 1] as string;
-    const key = name === AUTHORIZATION ? bearerToken(value) : value;
-    const holder = key === undefined ? undefined : keys.find(key);
-    if (holder === undefined) continue;
-    found ??= holder;
-    flat.splice(i, 2);
-    i -= 2;
+  constructor(shared: AuthConfig, audit: AuditLog, callbacks: StreamFilterCallbacks) {
+    super(shared, callbacks);
+    this.#audit = audit;
   }
-  return found;
-}
 
-/** The token of `Bearer <token>`; the scheme in any case, one or more spaces. Undefined for other schemes. */
-function bearerToken(value: string): string | undefined {
-  if (value.length < 8 || value.charCodeAt(6) !== 0x20) return undefined;
-  const scheme = value.slice(0, 6);
-  if (scheme !== 'Bearer' && scheme.toLowerCase() !== 'bearer') return undefined;
-  let start = 7;
-  while (value.charCodeAt(start) === 0x20) start++;
-  return value.slice(start);
+  onStreamComplete(): void {
+    if (this.outcome !== undefined) this.#audit.write(this.callbacks.streamInfo, this.outcome, this.holder);
+  }
 }

@@ -1,17 +1,24 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import { ConfigError } from '../../core/api/index.js';
 import type { AuthSettings } from './config.js';
 
 /** Tenant of the shared key. */
 const SHARED_TENANT = 'default';
-const DIGEST_BYTES = 32;
 
-/** What a key lets its holder do. */
+/** Whoever calls administration endpoints with a key of `admin.keys`. */
+export interface Administrator {
+  readonly id: string;
+  readonly name: string;
+  readonly role: 'admin' | 'user';
+}
+
+/** What one key lets its holder do. Names, never the key. */
 export interface KeyHolder {
-  /** Name of the key, never the key. */
-  readonly tenant: string;
-  /** May call administration endpoints. */
-  readonly admin: boolean;
+  /** Set for keys of the data plane. */
+  readonly tenant: string | undefined;
+  /** Whether it is the shared key. */
+  readonly shared: boolean;
+  /** Set for keys of the control plane. */
+  readonly administrator: Administrator | undefined;
 }
 
 interface KeyEntry {
@@ -19,35 +26,34 @@ interface KeyEntry {
   readonly holder: KeyHolder;
 }
 
+const DIGEST_BYTES = 32;
+
 /**
  * The keys of one config generation, kept as SHA-256 digests only. Looking one up takes time that does not depend on how
  * much of a guess is right: what is compared are digests, which a guesser cannot steer, and the comparison is constant.
  */
 export class KeyRing {
+  /** Whether clients need a key. */
+  readonly protectsData: boolean;
+  /** Whether administration endpoints have keys of their own. */
+  readonly hasAdministrators: boolean;
   readonly #byDigest = new Map<string, KeyEntry>();
   readonly #scratch = Buffer.alloc(DIGEST_BYTES);
 
-  /** Throws ConfigError for keys and names that cannot work; messages never hold a key. */
+  /** `settings` has passed its schema: keys are usable and unique within their plane. */
   constructor(settings: AuthSettings) {
-    const { api_key: shared, keys } = settings;
-    const tenants = new Set<string>();
-    if (shared !== undefined) {
-      tenants.add(SHARED_TENANT);
-      this.#add(shared, { tenant: SHARED_TENANT, admin: true }, ['api_key']);
+    const { api_key: shared, admin } = settings;
+    const tenants = [...settings.tenants, ...settings.keys];
+    if (shared !== undefined) this.#add(shared, { tenant: SHARED_TENANT, shared: true });
+    for (const { id, key } of tenants) this.#add(key, { tenant: id });
+    for (const { id, name, role, key } of admin.keys) {
+      this.#add(key, { administrator: { id, name: name === undefined || name === '' ? id : name, role } });
     }
-    keys.forEach(({ id, key, admin }, index) => {
-      if (tenants.has(id)) throw new ConfigError(`the key id "${id}" is used twice`, ['keys', index, 'id']);
-      tenants.add(id);
-      this.#add(key, { tenant: id, admin }, ['keys', index, 'key']);
-    });
+    this.protectsData = shared !== undefined || tenants.length > 0;
+    this.hasAdministrators = admin.keys.length > 0;
   }
 
-  /** Number of keys. */
-  get size(): number {
-    return this.#byDigest.size;
-  }
-
-  /** Who holds this key; undefined when nobody does. */
+  /** Whose this is; undefined when it is nobody's. */
   find(key: string): KeyHolder | undefined {
     const digest = hash('sha256', key, 'binary');
     const entry = this.#byDigest.get(digest);
@@ -56,12 +62,10 @@ export class KeyRing {
     return timingSafeEqual(this.#scratch, entry.digest) ? entry.holder : undefined;
   }
 
-  #add(key: string, holder: KeyHolder, path: readonly (string | number)[]): void {
-    if (!/^[!-~]+$/.test(key)) {
-      throw new ConfigError('a key must be visible ASCII characters without spaces, as HTTP headers carry them', path);
-    }
+  #add(key: string, rights: Partial<KeyHolder>): void {
     const digest = hash('sha256', key, 'binary');
-    if (this.#byDigest.has(digest)) throw new ConfigError('the same key is configured twice', path);
+    const known = this.#byDigest.get(digest)?.holder;
+    const holder: KeyHolder = { tenant: undefined, shared: false, administrator: undefined, ...known, ...rights };
     this.#byDigest.set(digest, { digest: Buffer.from(digest, 'binary'), holder });
   }
 }

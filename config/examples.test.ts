@@ -9,11 +9,19 @@ import { type LoadedConfig, loadConfig } from './loader.js';
 
 const EXAMPLES = fileURLToPath(new URL('./examples/', import.meta.url));
 const files = (await readdir(EXAMPLES)).filter((name) => name.endsWith('.yaml')).sort();
-const env = { GATEWAY_API_KEY: 'k', TEAM_RED_KEY: 'k-red', TEAM_BLUE_KEY: 'k-blue', WORKER_KEY: 'k-worker' };
+const env = {
+  GATEWAY_API_KEY: 'k',
+  TEAM_RED_KEY: 'k-red',
+  TEAM_BLUE_KEY: 'k-blue',
+  WORKER_KEY: 'k-worker',
+  ADMIN_KEY: 'k-admin',
+  DASHBOARD_KEY: 'k-dashboard',
+};
 const PEM = {
   'tls.crt': '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
   'tls.key': '-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n',
   smg_api_key: 'k-file\n',
+  smg_admin_key: 'k-admin-file\n',
 };
 
 /** The examples name files of a server; here they stand beside a copy of the example. */

@@ -23,6 +23,10 @@ export interface FlagSpec {
   readonly transform?: FlagTransform;
   /** Written instead of a value, for `none`. */
   readonly constant?: string | boolean;
+  /** Every value is a secret, or holds one: other processes can read it, and nothing repeats it. */
+  readonly secret?: boolean;
+  /** Environment variable that stands in when the flag is absent; one value a line. */
+  readonly env?: string;
   /** The value has placeholders or names a file; everything else is taken literally. */
   readonly interpolated?: boolean;
 }

@@ -1,5 +1,6 @@
 import type { FlagSpec } from './flag-spec.js';
 import {
+  asAdministratorKey,
   asBytes,
   asCount,
   asDecimal,
@@ -9,6 +10,7 @@ import {
   asPort,
   asPositiveSeconds,
   asSeconds,
+  asTenantKey,
   asText,
   type FlagTransform,
 } from './flag-values.js';
@@ -236,7 +238,30 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
     ...accepted(RESILIENCE, '--no-remove-unhealthy-workers', 'Unhealthy workers stay; always so.'),
     aliases: ['--no-worker-auto-recovery'],
   },
-  built(SECURITY, '--api-key', 'KEY', ['auth', 'api_key'], asText, 'Key of clients, also sent to workers.'),
+  {
+    ...built(SECURITY, '--api-key', 'KEY', ['auth', 'api_key'], asText, 'Key of clients, also sent to workers.'),
+    secret: true,
+  },
+  {
+    ...built(SECURITY, '--tenant-api-key', 'TENANT:KEY', ['auth', 'tenants'], asTenantKey, 'Key of one tenant.'),
+    takes: 'repeat',
+    secret: true,
+  },
+  {
+    ...built(
+      SECURITY,
+      '--control-plane-api-keys',
+      'ID:NAME:ROLE:KEY',
+      ['auth', 'admin', 'keys'],
+      asAdministratorKey,
+      'Keys of administrators; role admin, or user for reading.',
+    ),
+    takes: 'many',
+    secret: true,
+    env: 'CONTROL_PLANE_API_KEYS',
+  },
+  toggle(SECURITY, '--disable-audit-logging', ['auth', 'admin', 'audit'], false, 'No record of administration calls.'),
+  toggle(SECURITY, '--control-plane-audit-enabled', ['auth', 'admin', 'audit'], true, 'Record them; the default.'),
   {
     ...built(SECURITY, '--tls-cert-path', 'FILE', [...MAIN, 'tls', 'cert'], asFileReference, 'Certificate chain, PEM.'),
     interpolated: true,

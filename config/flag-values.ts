@@ -2,7 +2,7 @@
 export class FlagValueError extends Error {}
 
 /** Turns the text of one value into what goes into the document. */
-export type FlagTransform = (text: string) => string | number | boolean;
+export type FlagTransform = (text: string) => string | number | boolean | Readonly<Record<string, string>>;
 
 export const asText: FlagTransform = (text) => text;
 
@@ -42,3 +42,22 @@ export function asOneOf(...words: readonly string[]): FlagTransform {
 
 /** A path becomes a reference that the loader reads. */
 export const asFileReference: FlagTransform = (text) => `$file:${text}`;
+
+/** `TENANT:KEY`, cut at the first colon. */
+export const asTenantKey: FlagTransform = (text) => {
+  const colon = text.indexOf(':');
+  if (colon < 0) throw new FlagValueError('takes TENANT:KEY; what was given (not shown) has no colon');
+  return { id: text.slice(0, colon).trim(), key: text.slice(colon + 1).trim() };
+};
+
+/** `ID:NAME:ROLE:KEY`; the key is the rest and may hold colons. The schema checks the parts. */
+export const asAdministratorKey: FlagTransform = (text) => {
+  const [id = '', name = '', role = '', ...rest] = text.split(':');
+  if (rest.length === 0) {
+    throw new FlagValueError('takes ID:NAME:ROLE:KEY; what was given (not shown) has fewer than four parts');
+  }
+  if (!/^(?:admin|user)$/i.test(role.trim())) {
+    throw new FlagValueError('takes ID:NAME:ROLE:KEY with the role admin or user (what was given is not shown)');
+  }
+  return { id: id.trim(), name: name.trim(), role: role.trim().toLowerCase(), key: rest.join(':').trim() };
+};

@@ -108,6 +108,51 @@ describe('flags', () => {
     assert.doesNotMatch(warnings.join(), /marked-key/);
   });
 
+  it('name keys of tenants and administrators, which may hold colons and dollars', () => {
+    const { patch, errors, warnings } = parseFlags(
+      ['--tenant-api-key', 'red: marked:1 ', '--tenant-api-key=blue:$marked'].concat(
+        ['--control-plane-api-keys', 'ops:Ops Team:Admin:marked:a:b', 'look::USER:marked-2'],
+        ['--disable-audit-logging'],
+      ),
+    );
+    assert.deepEqual(errors, []);
+    const values = patch.map(({ path, node }) => [path.join('.'), toPlain(node)]);
+    assert.deepEqual(values, [
+      [
+        'auth.tenants',
+        [
+          { id: 'red', key: 'marked:1' },
+          { id: 'blue', key: '$marked' },
+        ],
+      ],
+      [
+        'auth.admin.keys',
+        [
+          { id: 'ops', name: 'Ops Team', role: 'admin', key: 'marked:a:b' },
+          { id: 'look', name: '', role: 'user', key: 'marked-2' },
+        ],
+      ],
+      ['auth.admin.audit', false],
+    ]);
+    assert.equal(warnings.length, 2);
+    assert.doesNotMatch(warnings.join(), /marked/);
+  });
+
+  it('take keys of administrators from the environment, one a line, unless the flag is there', () => {
+    const env = { CONTROL_PLANE_API_KEYS: 'a:A:admin:k1\n\nb:B:user:k2\n' };
+    const ids = (argv: readonly string[]): unknown[] => {
+      const keys = parseFlags(argv, env).patch.find(({ path }) => path.join('.') === 'auth.admin.keys');
+      assert.ok(keys);
+      assert.equal(keys.node.origin.source, argv.length === 0 ? 'env' : 'flag');
+      return (toPlain(keys.node) as { id: string }[]).map(({ id }) => id);
+    };
+    assert.deepEqual(ids([]), ['a', 'b']);
+    assert.deepEqual(ids(['--control-plane-api-keys', 'c:C:admin:k3']), ['c']);
+    const wrong = parseFlags([], { CONTROL_PLANE_API_KEYS: 'MARKED' }).errors;
+    assert.match(wrong.join(), /^CONTROL_PLANE_API_KEYS: takes ID:NAME:ROLE:KEY/);
+    assert.doesNotMatch(wrong.join(), /MARKED/);
+  });
+
   it('for workers have no effect without workers, and say so', () => {
     const { patch, unused } = parseFlags(['--policy', 'random', '--port', '81']);
     assert.deepEqual(
@@ -158,6 +203,11 @@ describe('a command line that is wrong', () => {
       ['--selector', 'a=b', 'c=d', '--service-discovery'],
       [/--selector/, /--service-discovery/],
     ],
+    [['--tenant-api-key', 'MARKED'], [/^--tenant-api-key: takes TENANT:KEY; .*not shown/]],
+    [['--tenant-api-key'], [/needs a value/]],
+    [['--control-plane-api-keys', 'a:b:MARKED'], [/^--control-plane-api-keys: takes ID:NAME:ROLE:KEY/]],
+    [['--control-plane-api-keys', 'a:b:root:MARKED'], [/with the role admin or user/]],
+    [['--jwt-issuer', 'https://idp'], [/^--jwt-issuer: control-plane auth by JWT is not built yet$/]],
     [['--stream-request-bodies-over', '1'], [/gone since SMG 1\.13/]],
   ];
   for (const [argv, expected] of cases) {
@@ -165,6 +215,7 @@ describe('a command line that is wrong', () => {
       const { errors } = parseFlags(argv);
       assert.equal(errors.length, expected.length, errors.join('\n'));
       for (const [index, pattern] of expected.entries()) assert.match(errors[index] as string, pattern);
+      assert.doesNotMatch(errors.join(), /MARKED/);
     });
   }
 
@@ -257,6 +308,15 @@ describe('a file made from flags', () => {
     assert.doesNotMatch(yaml, /marked-key/);
     assert.deepEqual(variables, ['SMG_API_KEY']);
     assert.match(yaml, /api_key: \$SMG_API_KEY/);
+  });
+
+  it('names one variable a secret', () => {
+    const keys = ['--tenant-api-key', 'a:marked-1', 'b:marked-2', '--control-plane-api-keys', 'c:C:user:marked-1'];
+    const { yaml, variables } = flagsToYaml(parseFlags(keys).patch);
+    assert.doesNotMatch(yaml, /marked/);
+    assert.deepEqual(variables, ['SMG_KEY', 'SMG_KEY_2']);
+    assert.match(yaml, /id: b\n\s+key: \$SMG_KEY_2/);
+    assert.match(yaml, /role: user\n\s+key: \$SMG_KEY\n/);
   });
 
   it('reads the way a person would write it', () => {

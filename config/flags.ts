@@ -24,10 +24,14 @@ export interface ParsedFlags {
 
 /**
  * Parses the flags of `smg [run|launch|start]`: long names, `--flag value` and `--flag=value`, lists up to the next
- * flag, repetition, negative numbers. Reports every problem, throws nothing.
+ * flag, repetition, negative numbers. `env` stands in for absent flags that have a variable. Reports every problem,
+ * throws nothing.
  */
-export function parseFlags(argv: readonly string[]): ParsedFlags {
-  return new FlagParser(argv).parse();
+export function parseFlags(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = {},
+): ParsedFlags {
+  return new FlagParser(argv, env).parse();
 }
 
 const BY_NAME = new Map<string, FlagSpec>(
@@ -35,8 +39,6 @@ const BY_NAME = new Map<string, FlagSpec>(
 );
 const OWN_NAMES = ['--config', '--help'];
 const NEGATIVE_NUMBER = /^-\d+(?:\.\d+)?$/;
-/** Flags whose value is a secret on the command line, where every process can read it. */
-const SECRET_FLAGS = ['--api-key'];
 
 /** Values given to one flag, over all its occurrences. */
 interface Occurrences {
@@ -49,6 +51,7 @@ interface Occurrences {
 
 class FlagParser {
   readonly #argv: readonly string[];
+  readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #seen = new Map<FlagSpec, Occurrences>();
   readonly #errors: string[] = [];
   readonly #warnings: string[] = [];
@@ -56,12 +59,14 @@ class FlagParser {
   #help = false;
   #at = 0;
 
-  constructor(argv: readonly string[]) {
+  constructor(argv: readonly string[], env: Readonly<Record<string, string | undefined>>) {
     this.#argv = argv;
+    this.#env = env;
   }
 
   parse(): ParsedFlags {
     while (this.#at < this.#argv.length) this.#token(this.#argv[this.#at++] as string);
+    this.#readEnvironment();
     const patch: Assignment[] = [];
     // What switches a block off comes last: it wins over the block's numbers.
     const seen = [...this.#seen.values()].sort((a, b) => Number(isOff(a.spec)) - Number(isOff(b.spec)));
@@ -104,6 +109,14 @@ class FlagParser {
     }
   }
 
+  #readEnvironment(): void {
+    for (const spec of FLAGS) {
+      if (spec.env === undefined || this.#seen.has(spec)) continue;
+      const values = (this.#env[spec.env] ?? '').split(/\r?\n/).filter((line) => line.trim() !== '');
+      if (values.length > 0) this.#seen.set(spec, { spec, name: spec.env, values, count: 1 });
+    }
+  }
+
   #nextIsValue(): boolean {
     const next = this.#argv[this.#at];
     return next !== undefined && (!next.startsWith('-') || NEGATIVE_NUMBER.test(next) || next === '-');
@@ -143,10 +156,11 @@ class FlagParser {
     if (spec.status === 'removed') this.#errors.push(`${name}: ${spec.help}`);
     if (count > 1 && spec.takes === 'one') this.#errors.push(`${name} cannot be used multiple times`);
     if (spec.status !== 'built') return [];
-    if (SECRET_FLAGS.includes(name)) {
-      this.#warnings.push(`${name}: every process of this machine can read it; better a file with api_key: $NAME`);
+    if (spec.secret === true && name.startsWith('--')) {
+      this.#warnings.push(`${name}: every process of this machine can read it; better a file with $NAME or $file:`);
     }
-    const origin: Origin = { source: 'flag', label: name, file: undefined, line: 0, column: 0 };
+    const source = name.startsWith('--') ? 'flag' : 'env';
+    const origin: Origin = { source, label: name, file: undefined, line: 0, column: 0 };
     if (spec.name === '--set') return values.flatMap((value) => this.#set(value, origin));
     if (spec.name === '--model-alias') return values.flatMap((value) => this.#alias(value, origin));
     const path = spec.path ?? [];

@@ -72,7 +72,7 @@ const PLANNED: readonly PlannedFeature[] = [
   { feature: 'log files', one: '--log-dir' },
   { feature: 'choosing histogram buckets', many: '--prometheus-duration-buckets' },
   { feature: 'tracing', none: '--enable-trace', one: '--otlp-traces-endpoint' },
-  { feature: 'tenants', none: '--trust-tenant-header', one: '--tenant-header-name', many: '--tenant-api-key' },
+  { feature: 'tenants', none: '--trust-tenant-header', one: '--tenant-header-name' },
   { feature: 'keep-alive frames in idle streams', one: '--sse-keepalive-secs' },
   { feature: 'a bound on buffered request bodies', one: '--max-buffered-request-bytes' },
   {
@@ -114,10 +114,9 @@ const PLANNED: readonly PlannedFeature[] = [
   { feature: 'WASM', none: '--enable-wasm' },
   { feature: 'client certificates to workers', one: '--client-cert-path --client-key-path', many: '--ca-cert-paths' },
   {
-    feature: 'control-plane auth',
-    none: '--disable-audit-logging --control-plane-audit-enabled',
+    feature: 'control-plane auth by JWT',
     one: '--jwt-issuer --jwt-audience --jwt-jwks-uri --jwt-role-claim',
-    many: '--control-plane-api-keys --jwt-role-mapping',
+    many: '--jwt-role-mapping',
   },
   {
     feature: 'the mesh of gateways',

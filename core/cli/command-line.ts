@@ -25,7 +25,7 @@ export type CommandLine =
 
 /** Reads `-c FILE` and flags of `run`, `check`, `config print` and `plugins`. Prints help and errors itself. */
 export async function readCommandLine(argv: readonly string[], env: Environment, io: CliIo): Promise<CommandLine> {
-  const flags = parseFlags(argv);
+  const flags = parseFlags(argv, env);
   if (flags.help) {
     io.stdout.write((await import('./help.js')).helpText());
     return { ok: false, exitCode: ExitCode.Ok };

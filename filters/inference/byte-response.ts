@@ -1,7 +1,8 @@
 import type { ClientApi, TokenUsage } from '../../core/api/index.js';
 import { TerminatorWatch } from '../../core/inference/stream-terminator.js';
-import { UsageAccumulator, usageFromAnthropic, usageFromOpenAi } from '../../core/inference/usage-accumulator.js';
-import { findUsageObject, type UsageField } from '../../core/inference/usage-search.js';
+import { UsageAccumulator } from '../../core/inference/usage-accumulator.js';
+import type { UsageCounts } from '../../core/inference/usage-counts.js';
+import { findUsage, type UsageField } from '../../core/inference/usage-search.js';
 
 /** Token counts stand near the end of an answer: how much of it is searched, bytes. */
 const TAIL_BYTES = 1024;
@@ -28,11 +29,11 @@ export class ByteResponse {
     if (bytes.length === 0) return;
     if (!this.#headSearched) {
       this.#headSearched = true;
-      this.#add(findUsageObject(bytes.subarray(0, HEAD_BYTES), this.#field, true));
+      this.#add(findUsage(bytes.subarray(0, HEAD_BYTES), this.#field, true));
     }
     if (this.#watch === undefined) {
       if (endStream) {
-        this.#add(findUsageObject(bytes.length > TAIL_BYTES ? bytes.subarray(-TAIL_BYTES) : bytes, this.#field));
+        this.#add(findUsage(bytes.length > TAIL_BYTES ? bytes.subarray(-TAIL_BYTES) : bytes, this.#field));
         return;
       }
       this.#watch = new TerminatorWatch('eof', TAIL_BYTES);
@@ -43,7 +44,7 @@ export class ByteResponse {
   /** Once, at the end of the body: whether it was complete. */
   finish(): boolean {
     if (this.#watch === undefined) return true;
-    this.#add(findUsageObject(this.#watch.tail(), this.#field));
+    this.#add(findUsage(this.#watch.tail(), this.#field));
     return !this.#streamed || this.#watch.seen;
   }
 
@@ -55,9 +56,8 @@ export class ByteResponse {
     return this.#api.type === 'generate' ? 'meta_info' : 'usage';
   }
 
-  #add(found: unknown): void {
-    if (found === undefined) return;
-    const usage = this.#api.errorDialect === 'anthropic' ? usageFromAnthropic(found) : usageFromOpenAi(found);
+  #add(counts: UsageCounts | undefined): void {
+    const usage = this.#api.errorDialect === 'anthropic' ? counts?.toAnthropicUsage() : counts?.toOpenAiUsage();
     if (usage !== undefined) this.#usage.add(usage);
   }
 }

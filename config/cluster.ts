@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration, offOr, resourceName, secret, workerUrl } from './scalars.js';
+import { upstreamTlsSchema } from './tls.js';
 
 /** Facts about a worker that it cannot be asked for. */
 export const workerSchema = z.strictObject({
@@ -91,5 +92,6 @@ export const clusterSchema = z.strictObject({
   health: offOr(healthCheckSchema).prefault({}).describe('Active health checks, or `off`.'),
   timeouts: timeoutsSchema,
   pool: poolSchema,
+  tls: upstreamTlsSchema.optional(),
   engine: engineSchema.optional(),
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { loadPlugins } from '../core/di/plugin-loader.js';
+import { createTestAuthority } from '../core/testing/test-certificates.js';
 import { type LoadedConfig, loadConfig } from './loader.js';
 
 const EXAMPLES = fileURLToPath(new URL('./examples/', import.meta.url));
@@ -17,9 +18,10 @@ const env = {
   ADMIN_KEY: 'k-admin',
   DASHBOARD_KEY: 'k-dashboard',
 };
+const certificate = createTestAuthority().issue();
 const PEM = {
-  'tls.crt': '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
-  'tls.key': '-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n',
+  'tls.crt': certificate.cert,
+  'tls.key': certificate.key,
   smg_api_key: 'k-file\n',
   smg_admin_key: 'k-admin-file\n',
 };

@@ -1,24 +1,7 @@
+import { isIPv4 } from 'node:net';
 import { z } from 'zod';
 import { byteSize, duration, host, port, resourceName } from './scalars.js';
-import { Secret } from './secret.js';
-
-function pem(what: RegExp, kind: string) {
-  return z.string().superRefine((text, context) => {
-    if (what.test(text)) return;
-    const hint = 'to read it from a file write $file:/path';
-    context.addIssue({ code: 'custom', message: `is not a PEM ${kind}; ${hint}` });
-  });
-}
-
-const tlsSchema = z
-  .strictObject({
-    cert: pem(/-----BEGIN CERTIFICATE-----/, 'certificate').describe('Certificate chain, PEM. Usually $file:/path.'),
-    key: pem(/-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/, 'private key')
-      .transform((text) => new Secret(text))
-      .meta({ 'x-secret': true })
-      .describe('Private key, PEM. Usually $file:/path.'),
-  })
-  .describe('Serve TLS. HTTP/2 and HTTP/1.1 are negotiated by ALPN.');
+import { serverTlsSchema } from './tls.js';
 
 const limitsSchema = z
   .strictObject({
@@ -46,8 +29,27 @@ export const listenerSchema = z.strictObject({
   name: resourceName().describe('Unique; used in logs, metrics and matches. Default `main`, then `listener_2`, …'),
   host: host().prefault('0.0.0.0').describe('Name or IP address to listen on. Default 0.0.0.0.'),
   port: port().default(30_000).describe('TCP port; 0 lets the system choose. Default 30000.'),
-  tls: tlsSchema.optional(),
+  tls: serverTlsSchema.optional(),
   limits: limitsSchema,
 });
 
+/** Administration on a socket of its own. */
+export const adminListenerSchema = z
+  .strictObject({
+    host: host().prefault('127.0.0.1').describe('Name or IP address to listen on. Default 127.0.0.1.'),
+    port: port().default(30_001).describe('TCP port; 0 lets the system choose. Default 30001.'),
+    tls: serverTlsSchema.optional(),
+    limits: limitsSchema,
+  })
+  .describe('Administration endpoints on a socket of their own, named `admin`; the other listeners lack them then.');
+
+/** Name of the administration listener in logs, metrics and matches. */
+export const ADMIN_LISTENER = 'admin';
+
 export type ListenerConfig = z.output<typeof listenerSchema>;
+
+/** Whether only this machine can reach what listens on `address`. A name other than `localhost` could be any address. */
+export function isLoopback(address: string): boolean {
+  const text = address.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
+  return isIPv4(text) ? text.startsWith('127.') : text === '::1' || text === 'localhost';
+}

@@ -225,6 +225,16 @@ describe('errors', () => {
       /port 29000 is already taken/,
     ],
     [
+      'a listener with the name of that of administration',
+      'listeners: [{ name: admin }]\nadmin: { listener: {} }',
+      /listeners\[0\]\.name: the name "admin" belongs to admin\.listener/,
+    ],
+    [
+      'two sockets on one port',
+      'listeners: [{ port: 30001 }]\nadmin: { listener: {} }',
+      /port 30001 is already taken by listener "main"/,
+    ],
+    [
       'an unknown listener in a match',
       'clusters: [http://a:1]\nroutes: [{ cluster: default, match: { listeners: [mian] } }]',
       /no listener "mian" \(did you mean "main"\?\)/,
@@ -436,6 +446,8 @@ describe('warnings', () => {
     const { warnings } = await loadText('clusters: [{ name: idle }]');
     assert.deepEqual(warnings, [
       'listener "main" on 0.0.0.0 is open: no auth.api_key is set',
+      'administration endpoints (/workers) on listener "main" at 0.0.0.0 answer 403, since nothing protects them: set ' +
+        'auth.admin.keys (or auth.api_key), or give them a listener of their own with admin.listener',
       'cluster "idle" has no workers',
     ]);
     assert.deepEqual((await loadText('listeners: [{ host: 127.0.0.1 }]\nclusters: [http://a:1]')).warnings, []);

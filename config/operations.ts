@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { adminListenerSchema } from './listener.js';
 import { duration } from './scalars.js';
 
 const reloadSchema = z
@@ -13,7 +14,10 @@ const reloadSchema = z
   .describe('When the file is read again. SIGHUP always does it.');
 
 /** Administration. */
-export const adminSchema = z.strictObject({ reload: reloadSchema }).prefault({}).describe('Administration.');
+export const adminSchema = z
+  .strictObject({ listener: adminListenerSchema.optional(), reload: reloadSchema })
+  .prefault({})
+  .describe('Administration.');
 
 /** The process. */
 export const runtimeSchema = z

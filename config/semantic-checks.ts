@@ -10,6 +10,7 @@ import {
   textOf,
 } from './config-node.js';
 import { didYouMean } from './did-you-mean.js';
+import { ADMIN_LISTENER } from './listener.js';
 
 /**
  * What no schema sees: names that are used twice, references that lead nowhere, sockets that clash. Works on nodes, so
@@ -24,6 +25,8 @@ export function checkReferences(root: MapNode, filterNames: readonly string[]): 
     ...filterReferences(root),
     ...aliasTargets(root),
     ...workerUrls(root),
+    ...adminListenerName(root),
+    ...clearTextUnderTls(root),
     ...sockets(root),
   ];
 }
@@ -34,6 +37,11 @@ function issueAt(node: ConfigNode, message: string): ConfigIssue {
 
 function namesOf(root: MapNode, list: string): string[] {
   return itemsOf(childOf(root, list)).flatMap((item) => textOf(item, 'name') ?? []);
+}
+
+function listenerNames(root: MapNode): string[] {
+  const names = namesOf(root, 'listeners');
+  return nodeAt(root, 'admin', 'listener') === undefined ? names : [...names, ADMIN_LISTENER];
 }
 
 function uniqueNames(root: MapNode, list: string): ConfigIssue[] {
@@ -62,7 +70,7 @@ function listenerReferences(item: ConfigNode, listeners: readonly string[]): Con
 
 function routeReferences(root: MapNode, filterNames: readonly string[]): ConfigIssue[] {
   const clusters = namesOf(root, 'clusters');
-  const listeners = namesOf(root, 'listeners');
+  const listeners = listenerNames(root);
   return itemsOf(childOf(root, 'routes')).flatMap((route) => {
     const issues = listenerReferences(route, listeners);
     const cluster = textOf(route, 'cluster');
@@ -82,7 +90,7 @@ function routeReferences(root: MapNode, filterNames: readonly string[]): ConfigI
 }
 
 function filterReferences(root: MapNode): ConfigIssue[] {
-  const listeners = namesOf(root, 'listeners');
+  const listeners = listenerNames(root);
   return itemsOf(childOf(root, 'filters')).flatMap((filter) => listenerReferences(filter, listeners));
 }
 
@@ -116,6 +124,29 @@ function workerUrls(root: MapNode): ConfigIssue[] {
   return issues;
 }
 
+/** Its name stands in logs and matches like those of the others. */
+function adminListenerName(root: MapNode): ConfigIssue[] {
+  if (nodeAt(root, 'admin', 'listener') === undefined) return [];
+  return itemsOf(childOf(root, 'listeners')).flatMap((listener) => {
+    const name = childOf(listener, 'name');
+    if (name === undefined || textOf(listener, 'name') !== ADMIN_LISTENER) return [];
+    return [issueAt(name, `the name "${ADMIN_LISTENER}" belongs to admin.listener`)];
+  });
+}
+
+/** Somebody who writes `tls` does not expect clear text. SMG takes both side by side, so its defaults only warn. */
+function clearTextUnderTls(root: MapNode): ConfigIssue[] {
+  if (textOf(root, 'defaults') === 'smg') return [];
+  return itemsOf(childOf(root, 'clusters')).flatMap((cluster) => {
+    if (childOf(cluster, 'tls') === undefined) return [];
+    return itemsOf(childOf(cluster, 'workers')).flatMap((worker) => {
+      if (textOf(worker, 'url')?.startsWith('http:') !== true) return [];
+      const message = 'is clear text, but its cluster has tls: write https://, or move it to another cluster';
+      return [issueAt(childOf(worker, 'url') as ConfigNode, message)];
+    });
+  });
+}
+
 interface SocketUse {
   readonly what: string;
   readonly host: string;
@@ -134,6 +165,8 @@ function sockets(root: MapNode): ConfigIssue[] {
   for (const listener of itemsOf(childOf(root, 'listeners'))) {
     add(`listener "${textOf(listener, 'name')}"`, listener, textOf(listener, 'host') ?? '0.0.0.0', 30_000);
   }
+  const admin = nodeAt(root, 'admin', 'listener');
+  add('the administration listener', admin, textOf(admin, 'host') ?? '127.0.0.1', 30_001);
   const prometheus = nodeAt(root, 'telemetry', 'metrics', 'prometheus');
   add('the metrics listener', prometheus, textOf(prometheus, 'host') ?? '127.0.0.1', 29_000);
   const issues: ConfigIssue[] = [];

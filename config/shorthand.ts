@@ -51,9 +51,16 @@ function nameItems(list: ConfigNode, first: string, prefix: string): ConfigNode 
 
 function expandCluster(cluster: ConfigNode): ConfigNode {
   if (cluster.kind !== 'map') return cluster;
-  return changeEntry(cluster, 'workers', (workers) =>
+  const map = changeEntry(cluster, 'workers', (workers) =>
     mapItems(asList(workers), (worker) => (isText(worker) ? wrap('url', worker) : worker)),
   );
+  return expandTls(map, 'ca');
+}
+
+/** One authority where a list of them may stand. */
+function expandTls(owner: ConfigNode, authorities: string): ConfigNode {
+  if (owner.kind !== 'map') return owner;
+  return changeEntry(owner, 'tls', (tls) => (tls.kind === 'map' ? changeEntry(tls, authorities, asList) : tls));
 }
 
 function expandClusters(node: ConfigNode): ConfigNode {
@@ -80,7 +87,7 @@ export function expandShorthand(root: MapNode): MapNode {
   map = changeEntry(map, 'include', asList);
   map = changeEntry(map, 'listeners', (node) =>
     nameItems(
-      mapItems(asList(node), (item) => (isNumber(item) ? wrap('port', item) : item)),
+      mapItems(asList(node), (item) => (isNumber(item) ? wrap('port', item) : expandTls(item, 'client_ca'))),
       'main',
       'listener',
     ),
@@ -89,6 +96,9 @@ export function expandShorthand(root: MapNode): MapNode {
     mapItems(asList(node), (item) => (isText(item) ? wrap('name', item) : item)),
   );
   map = changeEntry(map, 'clusters', expandClusters);
+  map = changeEntry(map, 'admin', (node) =>
+    node.kind === 'map' ? changeEntry(node, 'listener', (item) => expandTls(item, 'client_ca')) : node,
+  );
   map = changeEntry(map, 'policies', (node) => {
     if (node.kind !== 'map') return node;
     const entries = [...node.entries].map(

@@ -2,12 +2,18 @@ import type { Clock } from '../api/clock.js';
 import type { RequestHeaders } from '../api/headers.js';
 import type { ServerStream, ServerStreamAcceptor, ServerStreamHandler } from '../api/http-server.js';
 import { StreamInfo } from '../api/stream-info.js';
-import type { EndpointTable } from './endpoint-table.js';
+import { type Endpoint, type EndpointTable, UNKNOWN_ENDPOINT } from './endpoint-table.js';
 import type { ChainSegment } from './filter-chain.js';
 import { FilterManager, type FilterManagerOptions } from './filter-manager.js';
 import { HttpStream } from './http-stream.js';
 import { setEndpoint } from './local-endpoint.js';
 import { ResponseSink } from './response-sink.js';
+
+/**
+ * What a listener shows of the administration endpoints: `open` to whoever passes the filters, `refused` with 403 since
+ * nothing protects them there, or `absent`.
+ */
+export type ControlAccess = 'open' | 'refused' | 'absent';
 
 /** What one config generation gives to the streams that begin on it. */
 export interface HttpGeneration {
@@ -17,22 +23,34 @@ export interface HttpGeneration {
   readonly localChain: ChainSegment;
   readonly endpoints: EndpointTable;
   readonly options: FilterManagerOptions;
+  /** Asked for each request to an administration endpoint. */
+  controlAccess(info: StreamInfo): ControlAccess;
   /** Counts a stream in; it keeps this generation until it gives it back. */
   retain(): void;
   release(): void;
 }
 
+/** What a connection manager knows of its listener. */
+export interface ListenerFacts {
+  readonly name: string;
+  /** Inference and what else needs a data-plane key does not exist here. */
+  readonly administrationOnly: boolean;
+  /** Largest request body that it takes. */
+  readonly bodyLimitBytes: number;
+}
+
 /** Turns requests of one listener into streams on the generation that is current when their head arrives. */
 export class ConnectionManager {
   readonly #listener: string;
+  readonly #administrationOnly: boolean;
   readonly #bodyLimitBytes: number;
   readonly #clock: Clock;
   readonly #current: () => HttpGeneration;
 
-  /** `listener`: its name. `bodyLimitBytes`: largest request body that it takes. */
-  constructor(listener: string, bodyLimitBytes: number, clock: Clock, current: () => HttpGeneration) {
-    this.#listener = listener;
-    this.#bodyLimitBytes = bodyLimitBytes;
+  constructor(listener: ListenerFacts, clock: Clock, current: () => HttpGeneration) {
+    this.#listener = listener.name;
+    this.#administrationOnly = listener.administrationOnly;
+    this.#bodyLimitBytes = listener.bodyLimitBytes;
     this.#clock = clock;
     this.#current = current;
   }
@@ -51,7 +69,7 @@ export class ConnectionManager {
       headers.path,
       this.#clock.monotonicMs(),
     );
-    const endpoint = generation.endpoints.resolve(headers.method, headers.path);
+    const endpoint = this.#endpointOf(generation, info);
     info.endpoint = endpoint.path;
     if (endpoint.kind === 'api') {
       info.api = endpoint.api;
@@ -69,4 +87,16 @@ export class ConnectionManager {
     httpStream.start(headers, endStream);
     return httpStream;
   };
+
+  /** What the path leads to on this listener. */
+  #endpointOf(generation: HttpGeneration, info: StreamInfo): Endpoint {
+    const endpoint = generation.endpoints.resolve(info.method, info.path);
+    if (endpoint.kind === 'unknown') return endpoint;
+    if (endpoint.accessClass === 'control') {
+      const access = generation.controlAccess(info);
+      if (access === 'open') return endpoint;
+      return access === 'absent' ? UNKNOWN_ENDPOINT : { kind: 'refused', path: endpoint.path };
+    }
+    return this.#administrationOnly && endpoint.accessClass === 'data' ? UNKNOWN_ENDPOINT : endpoint;
+  }
 }

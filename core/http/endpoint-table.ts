@@ -2,20 +2,29 @@ import type { ClientApi } from '../api/client-api.js';
 import { BugError } from '../api/errors.js';
 import type { LocalEndpoint } from './local-endpoint.js';
 
-/** What a method and a path lead to. */
+type AccessClass = LocalEndpoint['accessClass'];
+
+/** What the table knows: paths that exist. */
+type KnownEndpoint = { readonly path: string; readonly accessClass: AccessClass } & (
+  | { readonly kind: 'api'; readonly api: ClientApi }
+  | { readonly kind: 'local'; readonly endpoint: LocalEndpoint }
+  | { readonly kind: 'wrong_method'; readonly allow: string }
+);
+
+/** What a method and a path lead to. `refused`: the path exists, but not for requests that come by this listener. */
 export type Endpoint =
-  | { readonly kind: 'api'; readonly path: string; readonly api: ClientApi }
-  | { readonly kind: 'local'; readonly path: string; readonly endpoint: LocalEndpoint }
-  | { readonly kind: 'wrong_method'; readonly path: string; readonly allow: string }
+  | KnownEndpoint
+  | { readonly kind: 'refused'; readonly path: string }
   | { readonly kind: 'unknown'; readonly path: 'unknown' };
 
 interface PathEntry {
-  readonly api: Endpoint | undefined;
-  readonly byMethod: Map<string, Endpoint>;
-  readonly wrongMethod: Endpoint;
+  readonly api: KnownEndpoint | undefined;
+  readonly byMethod: Map<string, KnownEndpoint>;
+  readonly wrongMethod: KnownEndpoint;
 }
 
-const UNKNOWN: Endpoint = { kind: 'unknown', path: 'unknown' };
+/** A path that does not exist. */
+export const UNKNOWN_ENDPOINT = { kind: 'unknown', path: 'unknown' } as const;
 
 /** Paths of one generation, resolved by one map look-up. Query strings do not take part. */
 export class EndpointTable {
@@ -27,11 +36,11 @@ export class EndpointTable {
     for (const api of apis) {
       for (const path of api.paths) {
         if (this.#exact.has(path)) throw new BugError(`two apis take ${path}`);
-        const entry: Endpoint = { kind: 'api', path, api };
+        const entry: KnownEndpoint = { kind: 'api', path, accessClass: 'data', api };
         this.#exact.set(path, {
           api: entry,
           byMethod: new Map([['POST', entry]]),
-          wrongMethod: { kind: 'wrong_method', path, allow: 'POST' },
+          wrongMethod: { kind: 'wrong_method', path, accessClass: 'data', allow: 'POST' },
         });
       }
     }
@@ -40,23 +49,28 @@ export class EndpointTable {
   }
 
   #addLocal(path: string, group: readonly LocalEndpoint[]): void {
-    const byMethod = new Map<string, Endpoint>();
+    const byMethod = new Map<string, KnownEndpoint>();
     for (const endpoint of group) {
-      byMethod.set(endpoint.method, { kind: 'local', path, endpoint });
-      if (endpoint.method === 'GET') byMethod.set('HEAD', { kind: 'local', path, endpoint });
+      const known: KnownEndpoint = { kind: 'local', path, accessClass: endpoint.accessClass, endpoint };
+      byMethod.set(endpoint.method, known);
+      if (endpoint.method === 'GET') byMethod.set('HEAD', known);
     }
     const allow = [...byMethod.keys()].join(', ');
-    const entry: PathEntry = { api: undefined, byMethod, wrongMethod: { kind: 'wrong_method', path, allow } };
+    // Where any method is for administrators, the others are none of a stranger's business either.
+    const isControl = group.some((endpoint) => endpoint.accessClass === 'control');
+    const accessClass = isControl ? 'control' : (group[0] as LocalEndpoint).accessClass;
+    const wrongMethod: KnownEndpoint = { kind: 'wrong_method', path, accessClass, allow };
+    const entry: PathEntry = { api: undefined, byMethod, wrongMethod };
     if (path.endsWith('/*')) this.#prefixes.push({ prefix: path.slice(0, -1), entry });
     else this.#exact.set(path, entry);
   }
 
   /** `target`: path with query. */
-  resolve(method: string, target: string): Endpoint {
+  resolve(method: string, target: string): KnownEndpoint | typeof UNKNOWN_ENDPOINT {
     const query = target.indexOf('?');
     const path = query < 0 ? target : target.slice(0, query);
     const entry = this.#exact.get(path) ?? this.#byPrefix(path);
-    if (entry === undefined) return UNKNOWN;
+    if (entry === undefined) return UNKNOWN_ENDPOINT;
     if (entry.api !== undefined && method === 'POST') return entry.api;
     return entry.byMethod.get(method) ?? entry.wrongMethod;
   }

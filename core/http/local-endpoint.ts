@@ -44,6 +44,10 @@ export interface LocalEndpoint {
 /** Bytes of a request body that a local endpoint reads; more is a 413. */
 export const LOCAL_BODY_LIMIT_BYTES = 1024 * 1024;
 
+const REFUSED_MESSAGE =
+  'Administration endpoints are closed on this listener, which others can reach, because nothing protects them: set ' +
+  'auth.admin.keys (or auth.api_key), or give them a listener of their own (admin.listener: { host: 127.0.0.1 })';
+
 /** Endpoint of each stream on its way to the terminal filter, without a field in StreamInfo that plugins could see. */
 const endpoints = new WeakMap<object, Endpoint>();
 
@@ -78,6 +82,9 @@ class LocalEndpointFilter implements StreamFilter {
         `Method ${headers.method} is not allowed for ${endpoint.path}`,
       );
       this.#callbacks.sendLocalReply(error, (response) => response.append('allow', endpoint.allow));
+    } else if (endpoint?.kind === 'refused') {
+      const error = new GatewayError('permission_denied', REFUSED_MESSAGE, { details: 'control_plane_exposed' });
+      this.#callbacks.sendLocalReply(error);
     } else if (endpoint?.kind !== 'local') {
       const shown = headers.path.split('?', 1)[0]?.slice(0, 200);
       this.#callbacks.sendLocalReply(new GatewayError('unknown_url', `Invalid URL (${headers.method} ${shown})`));

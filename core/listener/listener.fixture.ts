@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import type { Clock } from '../api/clock.js';
 import type { HeaderMap, RequestHeaders } from '../api/headers.js';
 import { ResponseHeaders } from '../api/headers.js';
-import type { ServerStream, ServerStreamHandler, StreamResetReason } from '../api/http-server.js';
+import type { ServerStream, ServerStreamAcceptor, ServerStreamHandler, StreamResetReason } from '../api/http-server.js';
 import { type Listener, type ListenerOptions, openListener } from './listener.js';
 
 /** One request as the listener handed it over, with everything that its handler was told. */
@@ -109,15 +109,18 @@ export class ListenerFixture {
 
   static async open(clock: MovableClock, options: Partial<ListenerOptions> = {}): Promise<ListenerFixture> {
     const fixture = new ListenerFixture(clock);
-    fixture.listener = await openListener({ clock: fixture.clock, ...options }, (stream, headers, endStream) => {
-      const exchange = new Exchange(stream, headers, endStream);
-      fixture.exchanges.push(exchange);
-      fixture.onRequest(exchange);
-      fixture.#onExchange();
-      return exchange;
-    });
+    fixture.listener = await openListener({ clock: fixture.clock, ...options }, fixture.accept);
     return fixture;
   }
+
+  /** What the listener hands its requests to. */
+  readonly accept: ServerStreamAcceptor = (stream, headers, endStream) => {
+    const exchange = new Exchange(stream, headers, endStream);
+    this.exchanges.push(exchange);
+    this.onRequest(exchange);
+    this.#onExchange();
+    return exchange;
+  };
 
   /** The next request that was not taken yet. */
   async request(): Promise<Exchange> {

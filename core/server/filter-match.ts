@@ -1,6 +1,7 @@
 import type { FilterMatch } from '../../config/route.js';
 import { ConfigError } from '../api/errors.js';
 import type { FilterFactoryCb } from '../api/filter.js';
+import type { StreamInfo } from '../api/stream-info.js';
 
 type Test = (value: string) => boolean;
 
@@ -25,8 +26,8 @@ function globTest(pattern: string): Test {
   return (value) => expression.test(value);
 }
 
-/** Leaves the filter out of streams that its `match` does not take; decided once, when the stream begins. */
-export function compileMatch(name: string, match: FilterMatch, factory: FilterFactoryCb): FilterFactoryCb {
+/** Whether a stream is one that `match` takes; decided by what is known when it begins. */
+export function compileStreamTest(name: string, match: FilterMatch): (info: StreamInfo) => boolean {
   for (const key of ['models', 'headers', 'streaming'] as const) {
     if (match[key] !== undefined) {
       throw new ConfigError(`the filter "${name}": match by ${key} is not built yet; paths, methods and listeners are`);
@@ -35,11 +36,14 @@ export function compileMatch(name: string, match: FilterMatch, factory: FilterFa
   const paths = match.paths === undefined ? undefined : compilePatterns(match.paths);
   const methods = match.methods === undefined ? undefined : compilePatterns(match.methods);
   const listeners = match.listeners === undefined ? undefined : compilePatterns(match.listeners);
-  return (callbacks) => {
-    const info = callbacks.streamInfo;
-    if (listeners !== undefined && !listeners(info.listener)) return undefined;
-    if (methods !== undefined && !methods(info.method)) return undefined;
-    if (paths !== undefined && !paths(info.path.split('?', 1)[0] as string)) return undefined;
-    return factory(callbacks);
-  };
+  return (info) =>
+    (listeners === undefined || listeners(info.listener)) &&
+    (methods === undefined || methods(info.method)) &&
+    (paths === undefined || paths(info.path.split('?', 1)[0] as string));
+}
+
+/** Leaves the filter out of streams that its `match` does not take. */
+export function compileMatch(name: string, match: FilterMatch, factory: FilterFactoryCb): FilterFactoryCb {
+  const takes = compileStreamTest(name, match);
+  return (callbacks) => (takes(callbacks.streamInfo) ? factory(callbacks) : undefined);
 }

@@ -18,6 +18,7 @@ import { EndpointTable } from '../http/endpoint-table.js';
 import type { FilterManagerOptions } from '../http/filter-manager.js';
 import type { LocalEndpoint } from '../http/local-endpoint.js';
 import { type BuiltFilter, compileChains } from './chain-compiler.js';
+import { controlAccess } from './control-access.js';
 import type { GenerationParts } from './generation.js';
 import { GenerationLifetime } from './generation-lifetime.js';
 import { UsagePool } from './usage-pool.js';
@@ -105,6 +106,7 @@ export class GenerationBuilder {
       options: this.#dependencies.managerOptions,
       clusters,
       apis,
+      controlAccess: controlAccess(config, filters),
       lifetime,
       activate: () => this.#dependencies.registry.activate(lifetime),
     };

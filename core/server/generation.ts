@@ -1,7 +1,8 @@
 import type { GatewayConfig } from '../../config/gateway.js';
 import type { ClientApi } from '../api/client-api.js';
+import type { StreamInfo } from '../api/stream-info.js';
 import type { ClusterSet } from '../cluster/clusters.js';
-import type { HttpGeneration } from '../http/connection-manager.js';
+import type { ControlAccess, HttpGeneration } from '../http/connection-manager.js';
 import type { EndpointTable } from '../http/endpoint-table.js';
 import type { ChainSegment } from '../http/filter-chain.js';
 import type { FilterManagerOptions } from '../http/filter-manager.js';
@@ -16,6 +17,7 @@ export interface GenerationParts {
   readonly options: FilterManagerOptions;
   readonly clusters: ClusterSet;
   readonly apis: readonly ClientApi[];
+  readonly controlAccess: (info: StreamInfo) => ControlAccess;
   readonly lifetime: GenerationLifetime;
   /** Brings the settings of its workers into force; when it becomes current. */
   activate(): void;
@@ -35,6 +37,7 @@ export class Generation implements HttpGeneration {
   readonly options: FilterManagerOptions;
   readonly clusters: ClusterSet;
   readonly apis: readonly ClientApi[];
+  readonly controlAccess: (info: StreamInfo) => ControlAccess;
   readonly #lifetime: GenerationLifetime;
   #streams = 0;
   #retired = false;
@@ -51,6 +54,7 @@ export class Generation implements HttpGeneration {
     this.options = parts.options;
     this.clusters = parts.clusters;
     this.apis = parts.apis;
+    this.controlAccess = parts.controlAccess;
     this.#lifetime = parts.lifetime;
     this.#onDisposed = onDisposed;
   }

@@ -1,16 +1,31 @@
 import type { ListenerConfig } from '../../config/listener.js';
-import type { BoundServer, ServerStreamAcceptor } from '../api/http-server.js';
+import type { ServerStreamAcceptor } from '../api/http-server.js';
+import type { Listener, ListenerService } from '../listener/listener.js';
 
-/** Opens one listener; its acceptor stays the same for its life. */
-export type OpenListener = (config: ListenerConfig, accept: ServerStreamAcceptor) => Promise<BoundServer>;
-
-interface OpenedListener {
-  readonly key: string;
-  readonly name: string;
-  readonly server: BoundServer;
+/** One listener as a configuration wants it. */
+export interface ServedListener {
+  readonly config: ListenerConfig;
+  /** `administration`: information and administration endpoints only. */
+  readonly role: 'clients' | 'administration';
 }
 
-/** New listeners that wait for their generation to become current. */
+/** Binds one listener. */
+export type OpenListener = (
+  place: { readonly host: string; readonly port: number },
+  service: ListenerService,
+  accept: ServerStreamAcceptor,
+) => Promise<Listener>;
+
+interface OpenedListener {
+  /** Where it is bound: what cannot be changed. */
+  readonly place: string;
+  /** How it serves. */
+  readonly settings: string;
+  readonly name: string;
+  readonly server: Listener;
+}
+
+/** Listeners that wait for their generation to become current. */
 export interface PreparedListeners {
   /** From now on these are the listeners; the ones that are no longer wanted drain. */
   commit(): void;
@@ -19,16 +34,17 @@ export interface PreparedListeners {
 }
 
 /**
- * The sockets of the process, kept over reloads by what they are: one that did not change is not touched, a new one is
- * bound before anything is swapped, one that is gone drains afterwards.
+ * The sockets of the process, kept over reloads by where they are bound. A new one is bound before anything is swapped;
+ * one whose certificate, limits or name changed goes on with them for new connections; one that is gone drains
+ * afterwards.
  */
 export class ListenerSet {
   readonly #open: OpenListener;
-  readonly #acceptorOf: (config: ListenerConfig) => ServerStreamAcceptor;
+  readonly #acceptorOf: (listener: ServedListener) => ServerStreamAcceptor;
   #current: OpenedListener[] = [];
   readonly #draining = new Set<Promise<void>>();
 
-  constructor(open: OpenListener, acceptorOf: (config: ListenerConfig) => ServerStreamAcceptor) {
+  constructor(open: OpenListener, acceptorOf: (listener: ServedListener) => ServerStreamAcceptor) {
     this.#open = open;
     this.#acceptorOf = acceptorOf;
   }
@@ -38,17 +54,25 @@ export class ListenerSet {
     return this.#current.map(({ name, server }) => ({ name, host: server.host, port: server.port }));
   }
 
-  /** Binds what is new. Rejects with the first socket that cannot be had, nothing left open. */
-  async prepare(configs: readonly ListenerConfig[]): Promise<PreparedListeners> {
+  /** Binds what is new and makes ready what changes. Rejects with the first failure, nothing left open or changed. */
+  async prepare(listeners: readonly ServedListener[]): Promise<PreparedListeners> {
     const opened: OpenedListener[] = [];
     const next: OpenedListener[] = [];
+    const changes: (() => void)[] = [];
     try {
-      for (const config of configs) {
-        const key = keyOf(config);
-        const kept = this.#current.find((listener) => listener.key === key);
-        const listener = kept ?? { key, name: config.name, server: await this.#bind(config) };
-        if (kept === undefined) opened.push(listener);
-        next.push(listener);
+      for (const listener of listeners) {
+        const { config } = listener;
+        const place = placeOf(config);
+        const settings = settingsOf(listener);
+        const known = this.#current.find((other) => other.place === place);
+        if (known === undefined) {
+          const server = await this.#open(config, serviceOf(config), this.#acceptorOf(listener));
+          opened.push({ place, settings, name: config.name, server });
+        } else if (known.settings !== settings) {
+          changes.push(known.server.prepare(serviceOf(config), this.#acceptorOf(listener)));
+        }
+        const server = known?.server ?? (opened.at(-1) as OpenedListener).server;
+        next.push({ place, settings, name: config.name, server });
       }
     } catch (error) {
       await Promise.all(opened.map(({ server }) => server.close()));
@@ -56,8 +80,10 @@ export class ListenerSet {
     }
     return {
       commit: () => {
-        const gone = this.#current.filter((listener) => !next.includes(listener));
+        const kept = new Set(next.map(({ server }) => server));
+        const gone = this.#current.filter(({ server }) => !kept.has(server));
         this.#current = next;
+        for (const change of changes) change();
         for (const { server } of gone) this.#drain(server);
       },
       abandon: async () => {
@@ -66,11 +92,7 @@ export class ListenerSet {
     };
   }
 
-  #bind(config: ListenerConfig): Promise<BoundServer> {
-    return this.#open(config, this.#acceptorOf(config));
-  }
-
-  #drain(server: BoundServer): void {
+  #drain(server: Listener): void {
     const draining = server.drain().finally(() => this.#draining.delete(draining));
     this.#draining.add(draining);
   }
@@ -87,8 +109,32 @@ export class ListenerSet {
   }
 }
 
-/** Equal keys: the same socket serves on. Secrets take part through their text and never leave this process. */
-function keyOf(config: ListenerConfig): string {
-  const tls = config.tls === undefined ? undefined : [config.tls.cert, config.tls.key.reveal()];
-  return JSON.stringify([config.name, config.host, config.port, config.limits, tls]);
+/** Equal places: one socket. A port that the system chooses belongs to the name. */
+function placeOf({ name, host, port }: ListenerConfig): string {
+  return port === 0 ? `${host} ${name}` : `${host} ${port}`;
+}
+
+function settingsOf({ config, role }: ServedListener): string {
+  const { name, limits, tls } = config;
+  return JSON.stringify([name, role, limits, tls, tls?.key.fingerprint]);
+}
+
+function serviceOf({ limits, tls }: ListenerConfig): ListenerService {
+  return {
+    ...(tls !== undefined && {
+      tls: {
+        cert: tls.cert,
+        key: tls.key.reveal(),
+        ...(tls.client_ca !== undefined && { ca: tls.client_ca, clientAuth: tls.client_auth ?? 'require' }),
+      },
+    }),
+    limits: {
+      maxHeadBytes: limits.header,
+      maxFields: limits.header_count,
+      headMs: limits.head_timeout,
+      bodyStallMs: limits.body_stall_timeout,
+      writeStallMs: limits.write_stall_timeout,
+      keepAliveMs: limits.idle_timeout,
+    },
+  };
 }

@@ -1,8 +1,8 @@
 import type { GatewayConfig } from '../../config/gateway.js';
-import type { ListenerConfig } from '../../config/listener.js';
+import { ADMIN_LISTENER } from '../../config/listener.js';
 import type { LoadedConfig } from '../../config/loader.js';
 import { ConfigError } from '../api/errors.js';
-import type { BoundServer, ServerStreamAcceptor } from '../api/http-server.js';
+import type { BoundServer } from '../api/http-server.js';
 import type { Counter, Gauge } from '../api/stats.js';
 import { createProcessServices, type ProcessServices } from '../di/composition-root.js';
 import { ConnectionManager } from '../http/connection-manager.js';
@@ -14,7 +14,7 @@ import { describeChanges } from './config-diff.js';
 import { Generation, type GenerationParts } from './generation.js';
 import { GenerationBuilder } from './generation-builder.js';
 import { informationEndpoints } from './information-endpoints.js';
-import { ListenerSet, type PreparedListeners } from './listener-set.js';
+import { ListenerSet, type PreparedListeners, type ServedListener } from './listener-set.js';
 import { workerEndpoints } from './worker-endpoints.js';
 
 /** Bytes that one filter may hold per direction before it slows the source down. */
@@ -93,10 +93,14 @@ export class Server {
       ],
       managerOptions,
     });
+    const { clock } = this.services;
     this.#listeners = new ListenerSet(
-      (config, accept) => this.#openListener(config, accept),
-      ({ name, limits }) =>
-        new ConnectionManager(name, limits.body, this.services.clock, () => this.#current as Generation).accept,
+      ({ host, port }, service, accept) => openListener({ host, port, clock, ...service }, accept),
+      ({ config, role }) => {
+        const { name, limits } = config;
+        const facts = { name, administrationOnly: role === 'administration', bodyLimitBytes: limits.body };
+        return new ConnectionManager(facts, clock, () => this.#current as Generation).accept;
+      },
     );
   }
 
@@ -175,7 +179,7 @@ export class Server {
 
   async #prepareListeners(parts: GenerationParts): Promise<PreparedListeners> {
     try {
-      return await this.#listeners.prepare(parts.config.listeners);
+      return await this.#listeners.prepare(servedListeners(parts.config));
     } catch (error) {
       await parts.lifetime.dispose();
       throw error;
@@ -196,27 +200,6 @@ export class Server {
     if (old === undefined) return;
     this.#retired.add(old);
     old.retire();
-  }
-
-  #openListener(config: ListenerConfig, accept: ServerStreamAcceptor): Promise<BoundServer> {
-    const { limits } = config;
-    return openListener(
-      {
-        host: config.host,
-        port: config.port,
-        clock: this.services.clock,
-        ...(config.tls === undefined ? {} : { tls: { cert: config.tls.cert, key: config.tls.key.reveal() } }),
-        limits: {
-          maxHeadBytes: limits.header,
-          maxFields: limits.header_count,
-          headMs: limits.head_timeout,
-          bodyStallMs: limits.body_stall_timeout,
-          writeStallMs: limits.write_stall_timeout,
-          keepAliveMs: limits.idle_timeout,
-        },
-      },
-      accept,
-    );
   }
 
   async #openMetrics(config: GatewayConfig): Promise<void> {
@@ -249,6 +232,13 @@ export class Server {
     this.services.client.closeAll();
     await this.services.log.close();
   }
+}
+
+/** Those for clients and, where administration has its own, that one. */
+function servedListeners({ listeners, admin }: GatewayConfig): ServedListener[] {
+  const served: ServedListener[] = listeners.map((config) => ({ config, role: 'clients' }));
+  if (admin.listener === undefined) return served;
+  return [...served, { config: { ...admin.listener, name: ADMIN_LISTENER }, role: 'administration' }];
 }
 
 function levelOf(level: string): LogLevel {

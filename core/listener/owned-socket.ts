@@ -1,0 +1,52 @@
+import type { Socket } from 'node:net';
+
+/** What the events of a socket are for; kept on the socket so that no event needs a closure. */
+export interface SocketOwner {
+  onData(chunk: Buffer): void;
+  onDrain(): void;
+  onEnd(): void;
+  onClose(): void;
+}
+/** A socket after {@link own}. */
+export interface OwnedSocket extends Socket {
+  smgOwner: SocketOwner;
+}
+
+/** From now on the events of the socket go to `owner`. */
+export function own(socket: Socket, owner: SocketOwner): void {
+  (socket as OwnedSocket).smgOwner = owner;
+  socket.on('data', onData);
+  socket.on('drain', onDrain);
+  socket.on('end', onEnd);
+  socket.on('error', ignore);
+  socket.on('close', onClose);
+}
+
+/** The socket goes to somebody else, paused. */
+export function disown(socket: Socket): void {
+  socket.off('data', onData);
+  socket.off('drain', onDrain);
+  socket.off('end', onEnd);
+  socket.off('error', ignore);
+  socket.off('close', onClose);
+  socket.pause();
+}
+
+function onData(this: OwnedSocket, chunk: Buffer): void {
+  this.smgOwner.onData(chunk);
+}
+
+function onDrain(this: OwnedSocket): void {
+  this.smgOwner.onDrain();
+}
+
+function onEnd(this: OwnedSocket): void {
+  this.smgOwner.onEnd();
+}
+
+function onClose(this: OwnedSocket): void {
+  this.smgOwner.onClose();
+}
+
+/** An error of the socket is followed by `close`, which is what we act on. */
+export function ignore(): void {}

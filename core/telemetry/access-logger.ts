@@ -1,7 +1,7 @@
 import type { Clock } from '../api/clock.js';
 import type { AccessLog } from '../api/log.js';
 import type { StreamInfo } from '../api/stream-info.js';
-import { field, JsonLineWriter, type LineWriter, MAX_NAME_LENGTH, roundMs, TextLineWriter } from './line-writer.js';
+import { field, JsonLineWriter, type LineWriter, MAX_NAME_LENGTH, TextLineWriter } from './line-writer.js';
 import type { LogFormat } from './log.js';
 import type { LogSink } from './log-destination.js';
 
@@ -147,11 +147,11 @@ function writeRouting(line: LineWriter, info: StreamInfo): void {
 function writeNumbers(line: LineWriter, info: StreamInfo): void {
   line.number(BYTES_IN, info.requestBytes);
   line.number(BYTES_OUT, info.responseBytes);
-  line.number(DURATION_MS, roundMs(info.endedMs - info.startedMs));
-  if (info.firstByteMs !== 0) line.number(TTFB_MS, roundMs(info.firstByteMs - info.startedMs));
+  line.milliseconds(DURATION_MS, info.endedMs - info.startedMs);
+  if (info.firstByteMs !== 0) line.milliseconds(TTFB_MS, info.firstByteMs - info.startedMs);
   const last = info.attempts.at(-1);
   if (last !== undefined) {
-    line.number(UPSTREAM_MS, roundMs((last.endedMs === 0 ? info.endedMs : last.endedMs) - last.startedMs));
+    line.milliseconds(UPSTREAM_MS, (last.endedMs === 0 ? info.endedMs : last.endedMs) - last.startedMs);
   }
   const { usage } = info;
   if (usage === undefined) return;

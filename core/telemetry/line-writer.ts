@@ -28,6 +28,7 @@ export interface LineWriter {
   /** Text of ours, known to need no escape. */
   ownText(name: Field, value: string): void;
   number(name: Field, value: number): void;
+  milliseconds(name: Field, value: number): void;
   flag(name: Field, value: boolean): void;
   attempts(attempts: readonly Attempt[]): void;
   /** A piece that {@link LineWriter.take} returned. */
@@ -57,6 +58,10 @@ export class JsonLineWriter implements LineWriter {
     this.#line += name.json + value;
   }
 
+  milliseconds(name: Field, value: number): void {
+    this.#line += name.json + formatMs(value);
+  }
+
   flag(name: Field, value: boolean): void {
     this.#line += name.json + value;
   }
@@ -67,7 +72,7 @@ export class JsonLineWriter implements LineWriter {
     for (let i = 0; i < count; i++) {
       const attempt = attempts[i] as Attempt;
       const error = attempt.error === undefined ? '' : `,"error":"${escapeJsonText(attempt.error, MAX_NAME_LENGTH)}"`;
-      const ms = attempt.endedMs === 0 ? '' : `,"ms":${roundMs(attempt.endedMs - attempt.startedMs)}`;
+      const ms = attempt.endedMs === 0 ? '' : `,"ms":${formatMs(attempt.endedMs - attempt.startedMs)}`;
       list += `${i === 0 ? '' : ','}{"worker":"${attempt.worker.id}","status":${attempt.status}${error}${ms}}`;
     }
     this.#line += `,"attempts":[${list}]`;
@@ -108,6 +113,10 @@ export class TextLineWriter implements LineWriter {
     this.#line += name.text + value;
   }
 
+  milliseconds(name: Field, value: number): void {
+    this.#line += name.text + formatMs(value);
+  }
+
   flag(name: Field, value: boolean): void {
     this.#line += name.text + value;
   }
@@ -140,7 +149,15 @@ function flatten(ascii: string): string {
   return Buffer.from(ascii, 'latin1').latin1Slice();
 }
 
-/** Hundredths of a millisecond are enough for anybody who reads logs. */
-export function roundMs(ms: number): number {
-  return Math.round(ms * 100) / 100;
+/** `.01` to `.99`, without a last zero; none for whole milliseconds. */
+const FRACTIONS = Array.from({ length: 100 }, (_, hundredths) => String(hundredths / 100).slice(1));
+
+/**
+ * Hundredths of a millisecond are enough for anybody who reads logs. Two small integers, because the shortest decimal
+ * of a fraction is the dearest thing in a line.
+ */
+export function formatMs(ms: number): string {
+  const hundredths = Math.max(0, Math.round(ms * 100));
+  const rest = hundredths % 100;
+  return `${(hundredths - rest) / 100}${FRACTIONS[rest]}`;
 }

@@ -76,7 +76,8 @@ export class HeaderMap {
       to += 2;
     }
     const found = to !== flat.length;
-    flat.length = to;
+    // Setting the length leaves compiled code, pop does not.
+    while (flat.length > to) flat.pop();
     return found;
   }
 }

@@ -78,7 +78,10 @@ function addFieldName(spelling: string): FieldName {
   return known;
 }
 
-/** A substring would keep the whole head that it was cut from alive. */
+/**
+ * A copy, since a substring would keep the whole head that it was cut from alive; and as a property key, of which the
+ * engine has one instance per text: such strings, literals among them, are compared by address.
+ */
 function copyOf(text: string): string {
-  return Buffer.from(text, 'latin1').latin1Slice();
+  return Object.keys({ [Buffer.from(text, 'latin1').latin1Slice()]: 0 })[0] as string;
 }

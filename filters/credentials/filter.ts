@@ -84,5 +84,5 @@ function removeHeaders(headers: HeaderMap, matches: (name: string) => boolean): 
     }
     to += 2;
   }
-  if (to !== flat.length) flat.length = to;
+  while (flat.length > to) flat.pop();
 }

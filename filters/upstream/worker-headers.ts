@@ -68,7 +68,7 @@ export function removeConnectionFields(headers: HeaderMap): void {
     }
     to += 2;
   }
-  if (to !== flat.length) flat.length = to;
+  while (flat.length > to) flat.pop();
   if (nominated !== undefined && nominated !== 'keep-alive' && nominated !== 'close')
     removeNominated(headers, nominated);
 }

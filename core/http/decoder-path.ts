@@ -3,13 +3,15 @@ import { BodyData, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus }
 import type { HeaderMap, RequestHeaders } from '../api/headers.js';
 import type { InferenceRequest } from '../api/inference.js';
 import type { FilterManager } from './filter-manager.js';
-import { HeldBodies, type HeldBody, type HeldPiece } from './held-body.js';
+import { HeldBodies, type HeldBodiesOwner, type HeldBody, type HeldPiece } from './held-body.js';
+
+const EMPTY = Buffer.alloc(0);
 
 /**
  * The way down of one run. Headers wait in at most one place; bytes may wait at several filters, each with its own
  * list. Whatever is released re-enters by the same rules, so order holds under any schedule of stops and continues.
  */
-export class DecoderPath {
+export class DecoderPath implements HeldBodiesOwner {
   readonly #manager: FilterManager;
   headers: RequestHeaders | undefined = undefined;
   #headersEnd = false;
@@ -23,11 +25,15 @@ export class DecoderPath {
   /** The holder has not been called with it. */
   #requestUnseen = false;
   readonly #held: HeldBodies;
-  readonly #data = new BodyData(Buffer.alloc(0), undefined);
+  readonly #data = new BodyData(EMPTY, undefined);
 
   constructor(manager: FilterManager) {
     this.#manager = manager;
-    this.#held = new HeldBodies(manager.filters.length, manager.watermarkBytes, (above) => manager.readDisable(above));
+    this.#held = new HeldBodies(manager.filters.length, manager.watermarkBytes, this);
+  }
+
+  onHeldWatermark(above: boolean): void {
+    this.#manager.readDisable(above);
   }
 
   decodeHeaders(headers: RequestHeaders, endStream: boolean): void {

@@ -3,7 +3,7 @@ import { BodyData, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus }
 import type { HeaderMap, ResponseHeaders, ResponseKind } from '../api/headers.js';
 import type { Delta } from '../api/inference.js';
 import type { FilterManager } from './filter-manager.js';
-import { HeldBodies, type HeldBody, type HeldPiece } from './held-body.js';
+import { HeldBodies, type HeldBodiesOwner, type HeldBody, type HeldPiece } from './held-body.js';
 import { SseEventFrame, SseSplitter } from './sse-codec.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -18,7 +18,7 @@ export function isEventStream(headers: ResponseHeaders): boolean {
  * The way up of one run: the mirror of {@link DecoderPath}, from the filter that answers to the first, then out to the
  * manager's sink. One body is either bytes (cut into events where a filter wants them) or deltas.
  */
-export class EncoderPath {
+export class EncoderPath implements HeldBodiesOwner {
   readonly #manager: FilterManager;
   /** True once a response has entered, held or not. */
   started = false;
@@ -34,10 +34,12 @@ export class EncoderPath {
 
   constructor(manager: FilterManager) {
     this.#manager = manager;
-    this.#held = new HeldBodies(manager.filters.length, manager.watermarkBytes, (above) => {
-      if (above) manager.onAboveWriteBufferHighWatermark();
-      else manager.onBelowWriteBufferLowWatermark();
-    });
+    this.#held = new HeldBodies(manager.filters.length, manager.watermarkBytes, this);
+  }
+
+  onHeldWatermark(above: boolean): void {
+    if (above) this.#manager.onAboveWriteBufferHighWatermark();
+    else this.#manager.onBelowWriteBufferLowWatermark();
   }
 
   /** `index`: the first filter to see it; counts down. */

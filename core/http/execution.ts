@@ -35,7 +35,11 @@ export class Execution {
       for (let i = 1; i < this.#pending.length; i++) {
         if ((this.#pending[i] as FilterManager).level > (this.#pending[deepest] as FilterManager).level) deepest = i;
       }
-      (this.#pending.splice(deepest, 1)[0] as FilterManager).settle();
+      const manager = this.#pending[deepest] as FilterManager;
+      // Nearly always the only one: no list of what was cut out.
+      if (deepest === this.#pending.length - 1) this.#pending.pop();
+      else this.#pending.splice(deepest, 1);
+      manager.settle();
     }
     this.#settling = false;
   }

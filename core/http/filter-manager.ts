@@ -355,10 +355,7 @@ export class FilterManager implements InnerRun, Releasable {
       this.sendLocalReply(error);
       return;
     }
-    this.#options.onFilterException(
-      error,
-      this.#segment.entries.map((entry) => entry.name),
-    );
+    this.#reportException(error);
     const failure = new GatewayError('internal', 'The gateway met an internal error', {
       cause: error,
       details: 'filter_exception',
@@ -384,20 +381,28 @@ export class FilterManager implements InnerRun, Releasable {
     this.#parent?.scope.disown(this);
     this.#abort?.abort();
     const { filters, plan } = this;
-    for (const k of plan.onStreamComplete) this.#callLast(filters[k], 'onStreamComplete');
-    for (const k of plan.onDestroy) this.#callLast(filters[k], 'onDestroy');
+    for (const k of plan.onStreamComplete) {
+      try {
+        filters[k]?.onStreamComplete?.();
+      } catch (error) {
+        this.#reportException(error);
+      }
+    }
+    for (const k of plan.onDestroy) {
+      try {
+        filters[k]?.onDestroy?.();
+      } catch (error) {
+        this.#reportException(error);
+      }
+    }
     this.#stream?.onRunEnd();
   }
 
-  #callLast(filter: StreamFilter | undefined, name: 'onStreamComplete' | 'onDestroy'): void {
-    try {
-      filter?.[name]?.();
-    } catch (error) {
-      this.#options.onFilterException(
-        error,
-        this.#segment.entries.map((entry) => entry.name),
-      );
-    }
+  #reportException(error: unknown): void {
+    this.#options.onFilterException(
+      error,
+      this.#segment.entries.map((entry) => entry.name),
+    );
   }
 
   // ── back-pressure ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -39,19 +39,24 @@ export class HeldBody {
   }
 }
 
+/** Told when what waits crosses the marks. */
+export interface HeldBodiesOwner {
+  /** Alternates, beginning with true; false comes once half of the limit is left. */
+  onHeldWatermark(above: boolean): void;
+}
+
 /** What waits at the filters of one run, in one direction, and whether that is more than the source should go on with. */
 export class HeldBodies {
   readonly #size: number;
   readonly #limitBytes: number;
-  readonly #onWatermark: (above: boolean) => void;
+  readonly #owner: HeldBodiesOwner;
   #held: (HeldBody | undefined)[] | undefined = undefined;
   #above = false;
 
-  /** `onWatermark` alternates, beginning with true; false comes once half of `limitBytes` is left. */
-  constructor(size: number, limitBytes: number, onWatermark: (above: boolean) => void) {
+  constructor(size: number, limitBytes: number, owner: HeldBodiesOwner) {
     this.#size = size;
     this.#limitBytes = limitBytes;
-    this.#onWatermark = onWatermark;
+    this.#owner = owner;
   }
 
   /** Whether nothing was ever held. */
@@ -91,10 +96,10 @@ export class HeldBodies {
     if (this.#held !== undefined) for (const held of this.#held) bytes += held?.bytes ?? 0;
     if (!this.#above && bytes > this.#limitBytes) {
       this.#above = true;
-      this.#onWatermark(true);
+      this.#owner.onHeldWatermark(true);
     } else if (this.#above && bytes <= this.#limitBytes / 2) {
       this.#above = false;
-      this.#onWatermark(false);
+      this.#owner.onHeldWatermark(false);
     }
   }
 }

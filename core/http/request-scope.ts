@@ -16,8 +16,11 @@ export class ChainScope implements RequestScope, Releasable {
   }
 
   disown(resource: Releasable): void {
-    const index = this.#resources?.lastIndexOf(resource) ?? -1;
-    if (index >= 0) this.#resources?.splice(index, 1);
+    const resources = this.#resources;
+    if (resources === undefined) return;
+    const index = resources.lastIndexOf(resource);
+    if (index >= 0 && index === resources.length - 1) resources.pop();
+    else if (index >= 0) resources.splice(index, 1);
   }
 
   /** Ends the scope: everything is released, newest first, exactly once. */

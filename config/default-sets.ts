@@ -23,6 +23,7 @@ export function applyDefaultSet(root: MapNode, fallback: DefaultSet): MapNode {
   const set = textOf(root, 'defaults') ?? fallback;
   let map = fill(root, ['defaults'], set);
   map = fill(map, ['listeners'], [{ name: 'main' }]);
+  map = withClientListener(map);
   map = fill(map, ['filters'], [{ preset: 'standard' }]);
   if (set === 'smg') {
     map = fill(map, ['telemetry', 'logs', 'format'], 'text');
@@ -33,9 +34,22 @@ export function applyDefaultSet(root: MapNode, fallback: DefaultSet): MapNode {
   return inheritHealth(map, set);
 }
 
-/** The unspecified address of the family that the first listener uses. */
+function isForClients(listener: ConfigNode): boolean {
+  return textOf(listener, 'kind') !== 'probe';
+}
+
+/** Probes alone are no gateway: the default listener stands before them. */
+function withClientListener(root: MapNode): MapNode {
+  const listeners = childOf(root, 'listeners');
+  if (listeners?.kind !== 'list' || listeners.items.length === 0 || listeners.items.some(isForClients)) return root;
+  const main = nodeOf({ name: 'main' }, ['listeners', 0], DEFAULT_ORIGIN);
+  return withEntry(root, 'listeners', { ...listeners, items: [main, ...listeners.items] });
+}
+
+/** The unspecified address of the family that the first listener for clients uses. */
 function anyAddress(root: MapNode): string {
-  const host = textOf(itemsOf(childOf(root, 'listeners'))[0], 'host') ?? '0.0.0.0';
+  const first = itemsOf(childOf(root, 'listeners')).find(isForClients);
+  const host = textOf(first, 'host') ?? '0.0.0.0';
   return host.includes(':') ? '::' : '0.0.0.0';
 }
 

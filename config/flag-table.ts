@@ -9,6 +9,7 @@ import {
   asOneOf,
   asPort,
   asPositiveSeconds,
+  asProbeListener,
   asSeconds,
   asTenantKey,
   asText,
@@ -64,6 +65,14 @@ const ROUTING = 'Routing';
 const BUILT_FLAGS: readonly FlagSpec[] = [
   built(WORKERS, '--host', 'ADDRESS', [...MAIN, 'host'], asText, 'Name or IP address to listen on. Default 0.0.0.0.'),
   built(WORKERS, '--port', 'PORT', [...MAIN, 'port'], asPort, 'Port to listen on; 0 takes a free one. Default 30000.'),
+  built(
+    WORKERS,
+    '--health-check-port',
+    'PORT',
+    ['listeners', 'probe'],
+    asProbeListener,
+    'Port for probes alone, on its own thread; 0 = free.',
+  ),
   many(WORKERS, '--worker-urls', 'URL', [...CLI, 'workers'], 'Workers, http:// or https://.'),
   built(ROUTING, '--policy', 'POLICY', [...CLI, 'policy'], asText, 'How a worker is chosen. Default power_of_two.'),
   accepted(ROUTING, '--enable-igw', 'Several models; always on.'),

@@ -2,7 +2,7 @@
 export class FlagValueError extends Error {}
 
 /** Turns the text of one value into what goes into the document. */
-export type FlagTransform = (text: string) => string | number | boolean | Readonly<Record<string, string>>;
+export type FlagTransform = (text: string) => string | number | boolean | Readonly<Record<string, string | number>>;
 
 export const asText: FlagTransform = (text) => text;
 
@@ -17,6 +17,8 @@ function integer(min: number, max: number, write: (value: number) => string | nu
 }
 
 export const asPort = integer(0, 65_535, (value) => value);
+/** A port becomes a whole listener: probes have one of their own. */
+export const asProbeListener: FlagTransform = (text) => ({ name: 'probe', kind: 'probe', port: Number(asPort(text)) });
 export const asCount = integer(1, 1_000_000, (value) => value);
 /** Seconds become a duration. */
 export const asSeconds = integer(0, 2_147_483, (value) => `${value}s`);

@@ -46,6 +46,7 @@ describe('flags', () => {
     [['--prometheus-host', '127.0.0.1'], { 'telemetry.metrics.prometheus.host': '127.0.0.1' }],
     [['--request-id-headers', 'x-a', 'x-b'], { 'telemetry.request_id.headers': ['x-a', 'x-b'] }],
     [['--shutdown-grace-period-secs', '5'], { 'runtime.shutdown.grace': '5s' }],
+    [['--health-check-port', '8081'], { 'listeners.probe': { name: 'probe', kind: 'probe', port: 8081 } }],
     [['--max-payload-size', '1024'], { 'listeners.main.limits.body': '1024B' }],
     [['--stream-body-stall-timeout-secs', '7'], { 'listeners.main.limits.body_stall_timeout': '7s' }],
     [['--header-read-timeout-secs', '7'], { 'listeners.main.limits.head_timeout': '7s' }],

@@ -26,6 +26,13 @@ const limitsSchema = z
 
 /** One socket that clients connect to. */
 export const listenerSchema = z.strictObject({
+  kind: z
+    .enum(['http', 'probe'])
+    .default('http')
+    .describe(
+      '`http`: the gateway itself. `probe`: /liveness, /readiness and /health only, in clear text, from a thread of its ' +
+        'own that answers while the gateway is busy. Default http.',
+    ),
   name: resourceName().describe('Unique; used in logs, metrics and matches. Default `main`, then `listener_2`, …'),
   host: host().prefault('0.0.0.0').describe('Name or IP address to listen on. Default 0.0.0.0.'),
   port: port().default(30_000).describe('TCP port; 0 lets the system choose. Default 30000.'),

@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { API_VERSION, defineFilter } from '../core/api/index.js';
 import type { ConfigErrors } from './config-errors.js';
+import { parseFlags } from './flags.js';
 import { loadConfig } from './loader.js';
 import { canonicalYaml } from './print.js';
 import { errorsOf, loadText } from './testing/load-text.js';
@@ -42,6 +43,22 @@ describe('a configuration', () => {
     const comparable = (config: typeof short.config) =>
       JSON.stringify({ ...config, filters: config.filters.map(({ origin, ...rest }) => rest) });
     assert.equal(comparable(short.config), comparable(long.config));
+  });
+
+  it('keeps a listener for clients beside those for probes, whatever their order', async () => {
+    const places = async (text: string, ...overrides: string[]): Promise<unknown> => {
+      const flagsPatch = parseFlags(overrides).patch;
+      const { config } = await loadText(`${text}\nclusters: [http://a:1]\n`, { flagsPatch });
+      return config.listeners.map(({ kind, name, port }) => [kind, name, port]);
+    };
+    const main = (port: number): unknown => ['http', 'main', port];
+    const probe = ['probe', 'probe', 8081];
+    assert.deepEqual(await places('listeners: [{ kind: probe, port: 8081 }]'), [main(30_000), probe]);
+    assert.deepEqual(await places('', '--health-check-port', '8081'), [main(30_000), probe]);
+    assert.deepEqual(await places('', '--health-check-port', '8081', '--port', '80'), [probe, main(80)]);
+    assert.deepEqual(await places('listeners: [80]', '--health-check-port', '8081'), [main(80), probe]);
+    const own = 'listeners: [{ kind: probe, port: 8081 }, { name: web, port: 80 }]';
+    assert.deepEqual(await places(own, '--port', '81'), [probe, ['http', 'web', 81]]);
   });
 
   it('is frozen all the way down', async () => {
@@ -218,6 +235,16 @@ describe('errors', () => {
       'two listeners on one port',
       'listeners: [{ port: 81 }, { host: 127.0.0.1, port: 81 }]',
       /port 81 is already taken by listener "main"/,
+    ],
+    [
+      'a probe listener without a port',
+      'listeners: [{ kind: probe }]',
+      /listeners\[0\]: a probe listener needs a port/,
+    ],
+    [
+      'settings that a probe listener has not',
+      'listeners: [80, { kind: probe, port: 81, limits: { body: 1MiB } }]',
+      /1:42 listeners\[1\]\.limits: a probe listener speaks plain HTTP and has no such setting/,
     ],
     [
       'metrics on the port of a listener',

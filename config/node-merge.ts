@@ -47,7 +47,7 @@ export function mergeNodes(base: ConfigNode | undefined, over: ConfigNode): Conf
 
 /**
  * The tree with `value` at a path of keys. In a list a step is an index, or the `name` of an item, which is added when
- * there is none; `main` also means the first listener. Missing maps are made.
+ * there is none; `main` also means the first listener that is none for probes. Missing maps are made.
  */
 export function assignNode(node: ConfigNode | undefined, path: ConfigPath, value: ConfigNode, depth = 0): ConfigNode {
   if (depth === path.length) return value;
@@ -64,7 +64,7 @@ function assignInList(node: ConfigNode | undefined, path: ConfigPath, value: Con
   const items = node?.kind === 'list' ? [...node.items] : [];
   let index = items.findIndex((item) => textOf(item, 'name') === step);
   if (index < 0 && /^\d+$/.test(step)) index = Number(step);
-  if (index < 0 && step === 'main' && items.length > 0) index = 0;
+  if (index < 0 && step === 'main') index = items.findIndex((item) => textOf(item, 'kind') !== 'probe');
   if (index < 0 || index >= items.length) {
     const at = [...path.slice(0, depth), items.length];
     index = items.length;

@@ -16,7 +16,6 @@ const NOT_BUILT_KEYS: readonly string[] = [
   'mesh',
   'responses',
   'rl',
-  'listeners.*.kind',
   'listeners.*.http',
   'listeners.*.filters',
   'listeners.*.timeouts',
@@ -75,7 +74,6 @@ const NOT_BUILT_KEYS: readonly string[] = [
   'admin.reload.strict',
   'admin.reload.force_after',
   'runtime.processes',
-  'runtime.shutdown.settle',
   'plugins.*.config',
 ];
 

@@ -24,10 +24,33 @@ export const runtimeSchema = z
   .strictObject({
     shutdown: z
       .strictObject({
-        grace: duration().prefault('180s').describe('Time for open requests when the process ends. Default 180s.'),
+        grace: duration()
+          .prefault('180s')
+          .describe('Time for open requests when the process ends, `settle` included; 0 = none. Default 180s.'),
+        settle: duration()
+          .prefault('5s')
+          .describe(
+            'How long an ending gateway, whose /readiness says so, still takes requests, so that balancers notice; at most ' +
+              'half of `grace`. Default 5s.',
+          ),
       })
       .prefault({})
       .describe('Ending.'),
+    probes: z
+      .strictObject({
+        readiness_lag: duration()
+          .prefault('5s')
+          .describe(
+            'A probe listener says not ready once the event loop is blocked for so long; 0 = never. Default 5s.',
+          ),
+        liveness_lag: duration()
+          .prefault('30s')
+          .describe(
+            'A probe listener says not alive once the event loop is blocked for so long; 0 = never. Default 30s.',
+          ),
+      })
+      .prefault({})
+      .describe('What probe listeners say of a gateway that is busy.'),
   })
   .prefault({})
   .describe('The process.');

@@ -10,7 +10,6 @@ interface PlannedFeature {
 
 /** Flags of SMG whose feature is not built. They are parsed, so that what follows is understood, and refused by name. */
 const PLANNED: readonly PlannedFeature[] = [
-  { feature: 'a probe listener', one: '--health-check-port' },
   { feature: 'changing workers at run time', one: '--job-queue-capacity --job-queue-concurrency' },
   { feature: 'ipc:// workers', one: '--zmq-engine-count' },
   { feature: 'HTTP/2 to workers by prior knowledge', none: '--upstream-http2' },

@@ -42,7 +42,9 @@ export function canonicalObject(config: GatewayConfig): Plain {
   const all = {
     version,
     defaults,
-    listeners,
+    listeners: listeners.map(({ kind, name, host, port, ...rest }) =>
+      kind === 'probe' ? { kind, name, host, port } : { name, host, port, ...rest },
+    ),
     filters,
     routes,
     clusters,

@@ -27,6 +27,7 @@ export function checkReferences(root: MapNode, filterNames: readonly string[]): 
     ...workerUrls(root),
     ...adminListenerName(root),
     ...clearTextUnderTls(root),
+    ...probeListeners(root),
     ...sockets(root),
   ];
 }
@@ -147,6 +148,26 @@ function clearTextUnderTls(root: MapNode): ConfigIssue[] {
   });
 }
 
+/** A probe listener has an address and nothing else. */
+function probeListeners(root: MapNode): ConfigIssue[] {
+  return itemsOf(childOf(root, 'listeners')).flatMap((listener) => {
+    if (listener.kind !== 'map' || textOf(listener, 'kind') !== 'probe') return [];
+    const issues: ConfigIssue[] = [];
+    for (const key of ['tls', 'limits']) {
+      const entry = listener.entries.get(key);
+      if (entry === undefined) continue;
+      const path = formatPath(entry.value.path);
+      issues.push({
+        origin: entry.keyOrigin,
+        path,
+        message: 'a probe listener speaks plain HTTP and has no such setting',
+      });
+    }
+    if (!listener.entries.has('port')) issues.push(issueAt(listener, 'a probe listener needs a port'));
+    return issues;
+  });
+}
+
 interface SocketUse {
   readonly what: string;
   readonly host: string;
@@ -163,6 +184,8 @@ function sockets(root: MapNode): ConfigIssue[] {
     if (node !== undefined && number > 0) uses.push({ what, host, port: number, node: port ?? node });
   };
   for (const listener of itemsOf(childOf(root, 'listeners'))) {
+    const hasOwnPort = textOf(listener, 'kind') !== 'probe' || childOf(listener, 'port') !== undefined;
+    if (!hasOwnPort) continue;
     add(`listener "${textOf(listener, 'name')}"`, listener, textOf(listener, 'host') ?? '0.0.0.0', 30_000);
   }
   const admin = nodeAt(root, 'admin', 'listener');

@@ -72,6 +72,12 @@ function expandClusters(node: ConfigNode): ConfigNode {
   return nameItems(mapItems(list, expandCluster), 'default', 'cluster');
 }
 
+/** A listener for probes is never the first one, whatever its place. */
+function nameProbe(listener: ConfigNode): ConfigNode {
+  if (listener.kind !== 'map' || textOf(listener, 'kind') !== 'probe' || listener.entries.has('name')) return listener;
+  return withEntry(listener, 'name', scalarNode('probe', [...listener.path, 'name'], listener.origin));
+}
+
 /** Drops keys without a value: a heading whose lines are all commented out means nothing. */
 function withoutNulls(root: MapNode): MapNode {
   const entries = new Map([...root.entries].filter(([, { value }]) => value.kind !== 'scalar' || value.value !== null));
@@ -87,7 +93,7 @@ export function expandShorthand(root: MapNode): MapNode {
   map = changeEntry(map, 'include', asList);
   map = changeEntry(map, 'listeners', (node) =>
     nameItems(
-      mapItems(asList(node), (item) => (isNumber(item) ? wrap('port', item) : expandTls(item, 'client_ca'))),
+      mapItems(asList(node), (item) => (isNumber(item) ? wrap('port', item) : nameProbe(expandTls(item, 'client_ca')))),
       'main',
       'listener',
     ),

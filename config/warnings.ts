@@ -50,7 +50,7 @@ function authOf(config: GatewayConfig): { clients: boolean; administrators: bool
 /** Addresses that others can reach, without a lock. */
 function openListeners(config: GatewayConfig): string[] {
   const { clients, administrators } = authOf(config);
-  const reachable = config.listeners.filter(({ host }) => !isLoopback(host));
+  const reachable = config.listeners.filter(({ kind, host }) => kind === 'http' && !isLoopback(host));
   const warnings = clients
     ? []
     : reachable.map(({ name, host }) => `listener "${name}" on ${host} is open: no auth.api_key is set`);

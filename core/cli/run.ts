@@ -116,10 +116,8 @@ class GatewayRun {
   async #drainAndStop(): Promise<void> {
     const { logger } = this.#server.services.log;
     try {
-      const graceMs = this.#server.loaded.config.runtime.shutdown.grace;
-      logger.info({ grace_ms: graceMs }, 'gateway ending');
-      const drained = await this.#server.drain(graceMs);
-      if (!drained) logger.warn({ grace_ms: graceMs }, 'open requests are cut: the grace period is over');
+      await this.#server.drain();
+      logger.info({}, 'gateway ended');
       await this.#server.stop();
       this.#end(ExitCode.Ok);
     } catch (error) {
@@ -137,7 +135,8 @@ class GatewayRun {
   #announce(): void {
     const { config } = this.#server.loaded;
     const metrics = this.#server.metricsAddress;
-    const listeners = this.#server.addresses.map(({ name, host, port }) => `${name} ${urlOf(host, port)}`);
+    const places = [...this.#server.addresses, ...this.#server.probeAddresses];
+    const listeners = places.map(({ name, host, port }) => `${name} ${urlOf(host, port)}`);
     const clusters = config.clusters.map(({ name, workers, engine, policy }) => ({
       name,
       workers: workers.length + (engine?.count ?? 0),

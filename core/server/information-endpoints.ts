@@ -4,13 +4,14 @@ import type { Worker } from '../api/worker.js';
 import type { ClusterSet } from '../cluster/clusters.js';
 import { fetchResponse } from '../cluster/control-fetch.js';
 import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
+import { ALIVE, readinessAnswer } from './probe-answers.js';
+import type { Readiness } from './readiness.js';
 
 /** What the information endpoints look at. */
 export interface InformationSources {
   readonly clusters: ClusterSet;
   readonly client: UpstreamClient;
-  /** True once the process refuses new work. */
-  isDraining(): boolean;
+  readonly readiness: Readiness;
 }
 
 /** Limit of one question to a worker, ms. */
@@ -18,11 +19,16 @@ const WORKER_TIMEOUT_MS = 5_000;
 
 /** Health, readiness, models and the workers' own descriptions of themselves. */
 export function informationEndpoints(sources: InformationSources): LocalEndpoint[] {
-  const alive = (): LocalResponse => ({ status: 200, body: 'OK' });
+  const alive = (): LocalResponse => ALIVE;
+  const readiness = ({ query }: LocalRequest): LocalResponse => {
+    const { board, table } = sources.readiness;
+    // Anybody may ask: no list of models, which /v1/models gives to those with a key.
+    return readinessAnswer(board, table, query.get('model') ?? undefined, false);
+  };
   return [
     { method: 'GET', path: '/health', accessClass: 'public', handle: alive },
     { method: 'GET', path: '/liveness', accessClass: 'public', handle: alive },
-    { method: 'GET', path: '/readiness', accessClass: 'public', handle: () => readiness(sources) },
+    { method: 'GET', path: '/readiness', accessClass: 'public', handle: readiness },
     { method: 'GET', path: '/v1/models', accessClass: 'data', handle: () => listModels(sources.clusters) },
     {
       method: 'GET',
@@ -33,14 +39,6 @@ export function informationEndpoints(sources: InformationSources): LocalEndpoint
     { method: 'GET', path: '/get_model_info', accessClass: 'data', handle: (request) => relay(sources, request) },
     { method: 'GET', path: '/get_server_info', accessClass: 'data', handle: (request) => relay(sources, request) },
   ];
-}
-
-function readiness(sources: InformationSources): LocalResponse {
-  const workers = sources.clusters.list().flatMap((cluster) => cluster.workers);
-  const healthy = workers.filter((worker) => worker.available).length;
-  if (sources.isDraining()) return { status: 503, body: { status: 'not ready', reason: 'draining' } };
-  if (healthy === 0) return { status: 503, body: { status: 'not ready', reason: 'insufficient healthy workers' } };
-  return { status: 200, body: { status: 'ready', healthy_workers: healthy, total_workers: workers.length } };
 }
 
 interface Model {

@@ -54,6 +54,11 @@ export class ListenerSet {
     return this.#current.map(({ name, server }) => ({ name, host: server.host, port: server.port }));
   }
 
+  /** Client connections that are open. */
+  get connections(): number {
+    return this.#current.reduce((count, { server }) => count + server.connections.open, 0);
+  }
+
   /** Binds what is new and makes ready what changes. Rejects with the first failure, nothing left open or changed. */
   async prepare(listeners: readonly ServedListener[]): Promise<PreparedListeners> {
     const opened: OpenedListener[] = [];

@@ -14,7 +14,10 @@ import { describeChanges } from './config-diff.js';
 import { Generation, type GenerationParts } from './generation.js';
 import { GenerationBuilder } from './generation-builder.js';
 import { informationEndpoints } from './information-endpoints.js';
-import { ListenerSet, type PreparedListeners, type ServedListener } from './listener-set.js';
+import { ListenerSet, type ServedListener } from './listener-set.js';
+import { ProbeListeners } from './probe-listener.js';
+import { Readiness } from './readiness.js';
+import { drainServer } from './shutdown.js';
 import { workerEndpoints } from './worker-endpoints.js';
 
 /** Bytes that one filter may hold per direction before it slows the source down. */
@@ -44,6 +47,8 @@ export class Server {
   readonly #load: () => Promise<LoadedConfig>;
   readonly #builder: GenerationBuilder;
   readonly #listeners: ListenerSet;
+  readonly #readiness: Readiness;
+  readonly #probes: ProbeListeners;
   readonly #reloadsRejected: Counter;
   readonly #lastReloadSuccessful: Gauge;
   readonly #generationGauge: Gauge;
@@ -51,7 +56,6 @@ export class Server {
   readonly #retired = new Set<Generation>();
   #metrics: BoundServer | undefined = undefined;
   #lastId = 0;
-  #draining = false;
   #loaded: LoadedConfig;
   /** Reloads run one after another. */
   #reloading: Promise<unknown> = Promise.resolve();
@@ -82,13 +86,16 @@ export class Server {
       .gauge({ name: 'smg_config_last_reload_successful', help: '1 when the last reload was taken into use' })
       .with();
     this.#generationGauge = stats.gauge({ name: 'smg_config_generation', help: 'Number of the current config' }).with();
+    this.#readiness = new Readiness(this.services.clock, () => this.#current);
+    this.services.registry.onChange(() => this.#readiness.invalidate());
+    this.#probes = new ProbeListeners(this.#readiness, this.services.log.logger);
     const endpoints = workerEndpoints(this.services.registry);
     this.#builder = new GenerationBuilder({
       services: this.services.container,
       registry: this.services.registry,
       prepareUpstream: (urls) => this.services.client.prepare(urls),
       localEndpoints: (clusters) => [
-        ...informationEndpoints({ clusters, client: this.services.client, isDraining: () => this.#draining }),
+        ...informationEndpoints({ clusters, client: this.services.client, readiness: this.#readiness }),
         ...endpoints,
       ],
       managerOptions,
@@ -124,6 +131,11 @@ export class Server {
   /** What clients can connect to. */
   get addresses(): readonly { readonly name: string; readonly host: string; readonly port: number }[] {
     return this.#listeners.addresses;
+  }
+
+  /** Where probes are answered while the gateway is busy. */
+  get probeAddresses(): readonly { readonly name: string; readonly host: string; readonly port: number }[] {
+    return this.#probes.addresses;
   }
 
   /** Where Prometheus may ask; undefined when switched off. */
@@ -177,9 +189,20 @@ export class Server {
     }
   }
 
-  async #prepareListeners(parts: GenerationParts): Promise<PreparedListeners> {
+  /** Returns what puts them into use. */
+  async #prepareListeners(parts: GenerationParts): Promise<() => void> {
     try {
-      return await this.#listeners.prepare(servedListeners(parts.config));
+      const served = await this.#listeners.prepare(servedListeners(parts.config));
+      try {
+        const probes = await this.#probes.prepare(parts.config.listeners.filter(({ kind }) => kind === 'probe'));
+        return () => {
+          served.commit();
+          probes.commit();
+        };
+      } catch (error) {
+        await served.abandon();
+        throw error;
+      }
     } catch (error) {
       await parts.lifetime.dispose();
       throw error;
@@ -187,7 +210,7 @@ export class Server {
   }
 
   /** The one moment in which the new configuration begins to serve. */
-  #swap(parts: GenerationParts, listeners: PreparedListeners): void {
+  #swap(parts: GenerationParts, commitListeners: () => void): void {
     const generation = new Generation(++this.#lastId, parts, (error) => {
       this.#retired.delete(generation);
       if (error !== undefined) this.services.log.logger.error({ err: error }, 'a configuration did not end cleanly');
@@ -196,7 +219,10 @@ export class Server {
     parts.activate();
     this.#current = generation;
     this.#generationGauge.set(generation.id);
-    listeners.commit();
+    const { readiness_lag, liveness_lag } = parts.config.runtime.probes;
+    this.#readiness.board.setLimits(readiness_lag, liveness_lag);
+    this.#readiness.refresh();
+    commitListeners();
     if (old === undefined) return;
     this.#retired.add(old);
     old.retire();
@@ -208,23 +234,28 @@ export class Server {
     this.#metrics = await openMetricsEndpoint(this.services.servers, prometheus, this.services.stats);
   }
 
-  /** Refuses new connections and waits for open streams, at most `graceMs`. True when all of them finished. */
-  async drain(graceMs: number): Promise<boolean> {
-    this.#draining = true;
-    let timer: NodeJS.Timeout | undefined;
-    const expired = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), graceMs);
+  /**
+   * The orderly end, by `runtime.shutdown`: not ready at once, still open for a while, then no new requests until the last
+   * one has ended or the grace period is over. True when all of them finished; `stop` ends the rest.
+   */
+  drain(): Promise<boolean> {
+    this.#readiness.board.drain();
+    return drainServer({
+      settings: this.#loaded.config.runtime.shutdown,
+      logger: this.services.log.logger,
+      isWatched: () => this.#readiness.board.asked || this.#listeners.connections > 0,
+      openRequests: () => [...this.#retired, this.generation].reduce((sum, { streams }) => sum + streams, 0),
+      stopAccepting: () => this.#listeners.drain(),
     });
-    const finished = await Promise.race([this.#listeners.drain().then(() => true), expired]);
-    clearTimeout(timer);
-    return finished;
   }
 
   /** Ends everything at once and gives back all sockets, timers and engines. */
   async stop(): Promise<void> {
-    this.#draining = true;
+    this.#readiness.board.drain();
     await this.#listeners.close();
     await this.#metrics?.close();
+    await this.#probes.close();
+    this.#readiness.close();
     const generations = [...this.#retired];
     if (this.#current !== undefined) generations.push(this.#current);
     for (const generation of generations) await generation.dispose();
@@ -236,9 +267,10 @@ export class Server {
 
 /** Those for clients and, where administration has its own, that one. */
 function servedListeners({ listeners, admin }: GatewayConfig): ServedListener[] {
-  const served: ServedListener[] = listeners.map((config) => ({ config, role: 'clients' }));
+  const clients = listeners.filter(({ kind }) => kind === 'http');
+  const served: ServedListener[] = clients.map((config) => ({ config, role: 'clients' }));
   if (admin.listener === undefined) return served;
-  return [...served, { config: { ...admin.listener, name: ADMIN_LISTENER }, role: 'administration' }];
+  return [...served, { config: { ...admin.listener, kind: 'http', name: ADMIN_LISTENER }, role: 'administration' }];
 }
 
 function levelOf(level: string): LogLevel {

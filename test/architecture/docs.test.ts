@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { loadConfig } from '../../config/loader.js';
@@ -22,21 +25,22 @@ describe('documentation', () => {
     assert.deepEqual(documented, actual);
   });
 
-  it('the YAML of the README is a complete configuration', async () => {
-    const yaml = /```yaml\n([\s\S]*?)```/.exec(read('README.md'))?.[1];
-    assert.ok(yaml !== undefined);
-    assert.ok(parse(yaml));
-    const { mkdtemp, rm, writeFile } = await import('node:fs/promises');
-    const dir = await mkdtemp('/tmp/smg-readme-');
-    try {
-      await writeFile(`${dir}/gateway.yaml`, yaml);
-      const source = { file: 'gateway.yaml', cwd: dir, env: { GATEWAY_API_KEY: 'k' }, defaults: 'standard' } as const;
-      const { config } = await loadConfig(source, createBuiltInCatalog());
-      assert.equal(config.clusters[0]?.workers.length, 2);
-    } finally {
-      await rm(dir, { recursive: true });
-    }
-  });
+  for (const page of ['README.md', 'docs/process-life.md']) {
+    it(`the YAML of ${page} is a complete configuration`, async () => {
+      const yaml = /```yaml\n([\s\S]*?)```/.exec(read(page))?.[1];
+      assert.ok(yaml !== undefined);
+      assert.ok(parse(yaml));
+      const dir = await mkdtemp(join(tmpdir(), 'smg-readme-'));
+      try {
+        await writeFile(`${dir}/gateway.yaml`, yaml);
+        const source = { file: 'gateway.yaml', cwd: dir, env: { GATEWAY_API_KEY: 'k' }, defaults: 'standard' } as const;
+        const { config } = await loadConfig(source, createBuiltInCatalog());
+        assert.equal(config.clusters[0]?.workers.length, 2);
+      } finally {
+        await rm(dir, { recursive: true });
+      }
+    });
+  }
 
   it('every filter has a page that the README links to', () => {
     const readme = read('README.md');

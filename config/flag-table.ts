@@ -280,6 +280,33 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
     interpolated: true,
   },
   {
+    ...built(
+      SECURITY,
+      '--client-cert-path',
+      'FILE',
+      [...CLI, 'tls', 'cert'],
+      asFileReference,
+      'Certificate for workers.',
+    ),
+    interpolated: true,
+  },
+  {
+    ...built(SECURITY, '--client-key-path', 'FILE', [...CLI, 'tls', 'key'], asFileReference, 'Its private key, PEM.'),
+    interpolated: true,
+  },
+  {
+    ...built(
+      SECURITY,
+      '--ca-cert-paths',
+      'FILE',
+      [...CLI, 'tls', 'ca'],
+      asFileReference,
+      'Authorities that sign the certificates of https:// workers.',
+    ),
+    takes: 'many',
+    interpolated: true,
+  },
+  {
     name: '--set',
     group: 'Configuration',
     takes: 'repeat',

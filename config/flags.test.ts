@@ -109,6 +109,18 @@ describe('flags', () => {
     assert.doesNotMatch(warnings.join(), /marked-key/);
   });
 
+  it('name the certificates towards workers as files', () => {
+    const argv = ['--ca-cert-paths', 'a.pem', 'b.pem', '--client-cert-path', 'c.pem', '--client-key-path', 'c.key'];
+    const { patch, errors } = parseFlags([...WORKER, ...argv]);
+    assert.deepEqual(errors, []);
+    const values = patch.slice(1).map(({ path, node }) => [path.join('.'), toPlain(node)]);
+    assert.deepEqual(values, [
+      ['clusters.cli.tls.ca', ['$file:a.pem', '$file:b.pem']],
+      ['clusters.cli.tls.cert', '$file:c.pem'],
+      ['clusters.cli.tls.key', '$file:c.key'],
+    ]);
+  });
+
   it('name keys of tenants and administrators, which may hold colons and dollars', () => {
     const { patch, errors, warnings } = parseFlags(
       ['--tenant-api-key', 'red: marked:1 ', '--tenant-api-key=blue:$marked'].concat(
@@ -187,6 +199,7 @@ describe('a command line that is wrong', () => {
     [['--model-alias'], [/needs a value/]],
     [['--set', 'x'], [/PATH=VALUE/]],
     [['--tls-cert-path', 'c'], [/^--tls-cert-path needs --tls-key-path$/]],
+    [[...WORKER, '--client-key-path', 'c'], [/^--client-key-path needs --client-cert-path$/]],
     [['-c'], [/^-c needs the name of a file$/]],
     [['-x'], [/^unknown flag -x/]],
     [['extra'], [/^unexpected argument "extra"$/]],

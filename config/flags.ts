@@ -209,6 +209,8 @@ class FlagParser {
     for (const [one, other] of [
       ['--tls-cert-path', '--tls-key-path'],
       ['--tls-key-path', '--tls-cert-path'],
+      ['--client-cert-path', '--client-key-path'],
+      ['--client-key-path', '--client-cert-path'],
     ] as const) {
       if (this.#has(one) && !this.#has(other)) this.#errors.push(`${one} needs ${other}`);
     }

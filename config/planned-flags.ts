@@ -111,7 +111,6 @@ const PLANNED: readonly PlannedFeature[] = [
     many: '--storage-context-headers',
   },
   { feature: 'WASM', none: '--enable-wasm' },
-  { feature: 'client certificates to workers', one: '--client-cert-path --client-key-path', many: '--ca-cert-paths' },
   {
     feature: 'control-plane auth by JWT',
     one: '--jwt-issuer --jwt-audience --jwt-jwks-uri --jwt-role-claim',

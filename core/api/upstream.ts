@@ -27,6 +27,11 @@ export interface UpstreamExchange {
   abort(): void;
 }
 
+/** TLS settings of the workers of one cluster. Opaque: only the client looks inside. Equal ids: equal settings. */
+export interface UpstreamTls {
+  readonly id: string;
+}
+
 export interface UpstreamRequest {
   /** Origin: scheme, host, port. */
   readonly url: string;
@@ -34,6 +39,8 @@ export interface UpstreamRequest {
   readonly headers: RequestHeaders;
   readonly body: Buffer | undefined;
   readonly timeouts: UpstreamTimeouts;
+  /** That of the worker; without it the authorities that Node knows, no client certificate. */
+  readonly tls?: UpstreamTls | undefined;
 }
 
 /** HTTP towards workers: pooled, with time limits, without redirects, cookies or decompression. */

@@ -1,5 +1,6 @@
 import { createToken, type InjectionToken } from './injection.js';
 import type { Priority } from './scalars.js';
+import type { UpstreamTls } from './upstream.js';
 
 /**
  * What stands behind a worker: an engine; `generic`, a server that speaks OpenAI's API and is none of them; `external`, a
@@ -41,6 +42,8 @@ export interface Worker {
   readonly labels: Readonly<Record<string, string>>;
   /** Bearer key of the worker itself, when it wants one. Secret: only the `credentials` filter reads it. */
   readonly apiKey: string | undefined;
+  /** How it is spoken to over TLS: whoever sends to it hands this on in {@link UpstreamRequest.tls}. */
+  readonly tls?: UpstreamTls | undefined;
   readonly health: WorkerHealth;
   /** True when a policy may choose it now: healthy, and nothing else speaks against it. */
   readonly available: boolean;

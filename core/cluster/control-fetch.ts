@@ -1,6 +1,12 @@
 import { GatewayError } from '../api/errors.js';
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from '../api/headers.js';
-import type { UpstreamClient, UpstreamExchange, UpstreamHandler, UpstreamRequest } from '../api/upstream.js';
+import type {
+  UpstreamClient,
+  UpstreamExchange,
+  UpstreamHandler,
+  UpstreamRequest,
+  UpstreamTls,
+} from '../api/upstream.js';
 import type { UpstreamTimeouts } from '../api/worker.js';
 
 /** One control-plane request. */
@@ -11,6 +17,8 @@ export interface FetchOptions {
   readonly timeoutMs?: number;
   /** Longest body that is accepted. Default 1 MiB. */
   readonly maxBytes?: number;
+  /** That of the worker which is asked. */
+  readonly tls?: UpstreamTls | undefined;
   /** Gives up when aborted; the promise rejects with its reason. */
   readonly signal?: AbortSignal;
 }
@@ -109,7 +117,8 @@ class Collector implements UpstreamHandler {
       idleMs: timeoutMs,
       requestMs: timeoutMs,
     };
-    const request: UpstreamRequest = { url: origin, headers, body: undefined, timeouts };
+    const { tls } = this.#options;
+    const request: UpstreamRequest = { url: origin, headers, body: undefined, timeouts, tls };
     this.#exchange = client.sendControl?.(request, this) ?? client.send(request, this);
   }
 

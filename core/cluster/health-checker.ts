@@ -200,7 +200,7 @@ class WorkerCheck {
 
   #fetchOptions(): FetchOptions {
     const spec = this.#worker.spec();
-    const options = { timeoutMs: spec.health.timeoutMs, signal: this.#abort.signal };
+    const options = { timeoutMs: spec.health.timeoutMs, signal: this.#abort.signal, tls: spec.tls };
     if (spec.apiKey === undefined) return options;
     return { ...options, headers: { authorization: `Bearer ${spec.apiKey}` } };
   }
@@ -208,5 +208,5 @@ class WorkerCheck {
 
 /** What checks depend on: a change of anything else is no reason to probe. */
 function relevantFields(spec: WorkerSpec): unknown[] {
-  return [spec.health, spec.models, spec.runtime, spec.apiKey];
+  return [spec.health, spec.models, spec.runtime, spec.apiKey, spec.tls];
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { GatewayError } from '../api/errors.js';
 import { type HeaderMap, RequestHeaders, type ResponseHeaders } from '../api/headers.js';
-import type { UpstreamExchange, UpstreamHandler, UpstreamRequest } from '../api/upstream.js';
+import type { UpstreamExchange, UpstreamHandler, UpstreamRequest, UpstreamTls } from '../api/upstream.js';
 import type { UpstreamTimeouts } from '../api/worker.js';
 
 // Test support of this folder; imported by tests only.
@@ -174,9 +174,9 @@ export const LONG_TIMEOUTS: UpstreamTimeouts = {
 
 /** A request to a worker: POST with a body, or GET without. */
 export function requestTo(url: string, options: Partial<RequestOptions> = {}): UpstreamRequest {
-  const { method = 'POST', path = '/v1/chat/completions', fields = [], timeouts = LONG_TIMEOUTS } = options;
+  const { method = 'POST', path = '/v1/chat/completions', fields = [], timeouts = LONG_TIMEOUTS, tls } = options;
   const body = method === 'POST' ? Buffer.from(options.body ?? '{"a":1}') : undefined;
-  return { url, headers: new RequestHeaders(method, path, '', 'http', [...fields]), body, timeouts };
+  return { url, headers: new RequestHeaders(method, path, '', 'http', [...fields]), body, timeouts, tls };
 }
 
 export interface RequestOptions {
@@ -185,6 +185,7 @@ export interface RequestOptions {
   readonly fields: readonly string[];
   readonly body: string | Buffer;
   readonly timeouts: UpstreamTimeouts;
+  readonly tls: UpstreamTls | undefined;
 }
 
 /** Sends and remembers both ends. */

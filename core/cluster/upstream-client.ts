@@ -1,12 +1,19 @@
 import type { Clock } from '../api/clock.js';
 import { BugError } from '../api/errors.js';
-import type { UpstreamClient, UpstreamExchange, UpstreamHandler, UpstreamRequest } from '../api/upstream.js';
+import type {
+  UpstreamClient,
+  UpstreamExchange,
+  UpstreamHandler,
+  UpstreamRequest,
+  UpstreamTls,
+} from '../api/upstream.js';
 import type { ClusterStats } from './cluster-stats.js';
 import type { PoolStats } from './connection-pool.js';
 import type { OriginTransport, TransportCounts } from './origin-transport.js';
+import type { OriginPools } from './pool-users.js';
 import { Http1Transport } from './upstream-http1.js';
-import type { UndiciTransport, UpstreamTlsOptions } from './upstream-undici.js';
-import type { OriginPools } from './worker-registry.js';
+import { type UpstreamTlsOptions, UpstreamTlsSettings } from './upstream-tls.js';
+import type { UndiciTransport } from './upstream-undici.js';
 import { DEFAULT_POOL, type PoolSettings } from './worker-spec.js';
 
 /** What the client works with. */
@@ -21,25 +28,54 @@ const READ_BUFFER_BYTES = 64 * 1024;
 /** For probes and information endpoints. */
 const CONTROL_POOL: PoolSettings = { maxConnections: 8, maxWaiting: 100, idleMs: 3_000 };
 
+/** The pools of all origins that are spoken to by the same TLS settings. */
+class TransportGroup {
+  readonly tls: UpstreamTlsOptions;
+  /** By origin, and by each other spelling of it that was used (base URLs): as many as the configs have URLs. */
+  readonly transports = new Map<string, OriginTransport>();
+  /** By origin. */
+  readonly controlTransports = new Map<string, OriginTransport>();
+
+  constructor(tls: UpstreamTlsOptions) {
+    this.tls = tls;
+  }
+
+  /** Closes the pools of one origin. */
+  close(origin: string): void {
+    this.controlTransports.get(origin)?.close();
+    this.controlTransports.delete(origin);
+    const transport = this.transports.get(origin);
+    if (transport === undefined) return;
+    for (const [key, value] of this.transports) if (value === transport) this.transports.delete(key);
+    transport.close();
+  }
+
+  closeAll(): void {
+    const transports = new Set([...this.transports.values(), ...this.controlTransports.values()]);
+    this.transports.clear();
+    this.controlTransports.clear();
+    for (const transport of transports) transport.close();
+  }
+}
+
 /**
- * HTTP to every worker of the process: one pool per origin, over our own HTTP/1.1 in clear text and undici for TLS.
- * `send` is synchronous; what has to be loaded for a URL is loaded by `prepare`, at config load.
+ * HTTP to every worker of the process: one pool per origin and set of TLS settings, over our own HTTP/1.1 in clear text
+ * and undici for TLS. `send` is synchronous; what has to be loaded for a URL is loaded by `prepare`, at config load.
  */
 export class HttpUpstreamClient implements UpstreamClient, OriginPools {
   readonly #clock: Clock;
   readonly #stats: ClusterStats | undefined;
-  readonly #tls: UpstreamTlsOptions;
   readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-  /** By origin, and by each other spelling of it that was used (base URLs): as many as the configs have URLs. */
-  readonly #transports = new Map<string, OriginTransport>();
-  /** By origin. */
-  readonly #controlTransports = new Map<string, OriginTransport>();
+  /** Workers without TLS settings of their own. */
+  readonly #default: TransportGroup;
+  /** By id of the settings: connections under one client certificate are never used under another. */
+  readonly #secured = new Map<string, TransportGroup>();
   #undici: typeof UndiciTransport | undefined = undefined;
 
   constructor(dependencies: HttpUpstreamClientDependencies) {
     this.#clock = dependencies.clock;
     this.#stats = dependencies.stats;
-    this.#tls = dependencies.tls ?? {};
+    this.#default = new TransportGroup(dependencies.tls ?? {});
   }
 
   /** Loads what these URLs need. To be awaited before they are configured or sent to. */
@@ -50,51 +86,50 @@ export class HttpUpstreamClient implements UpstreamClient, OriginPools {
     }
   }
 
-  configure(url: string, label: string, settings: PoolSettings): void {
-    const known = this.#transports.get(new URL(url).origin);
+  configure(url: string, label: string, settings: PoolSettings, tls?: UpstreamTls): void {
+    const group = this.#group(tls);
+    const known = group.transports.get(new URL(url).origin);
     if (known !== undefined) known.configure(settings);
-    else this.#add(url, settings, label);
+    else this.#add(group, url, settings, label);
   }
 
-  close(url: string): void {
+  close(url: string, tls?: UpstreamTls): void {
     const { origin } = new URL(url);
-    this.#controlTransports.get(origin)?.close();
-    this.#controlTransports.delete(origin);
-    const transport = this.#transports.get(origin);
-    if (transport === undefined) return;
-    for (const [key, value] of this.#transports) if (value === transport) this.#transports.delete(key);
-    transport.close();
+    const group = this.#group(tls);
+    group.close(origin);
+    if (tls !== undefined && group.transports.size + group.controlTransports.size === 0) this.#secured.delete(tls.id);
   }
 
   /** Closes every pool; exchanges under way end in their own time. */
   closeAll(): void {
-    const transports = new Set([...this.#transports.values(), ...this.#controlTransports.values()]);
-    this.#transports.clear();
-    this.#controlTransports.clear();
-    for (const transport of transports) transport.close();
+    for (const group of [this.#default, ...this.#secured.values()]) group.closeAll();
+    this.#secured.clear();
   }
 
   /** No callback runs before it has returned. Throws BugError for headers that must not be written. */
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
-    const transport = this.#transports.get(request.url) ?? this.#add(request.url, DEFAULT_POOL, undefined);
+    const group = request.tls === undefined ? this.#default : this.#group(request.tls);
+    const transport = group.transports.get(request.url) ?? this.#add(group, request.url, DEFAULT_POOL, undefined);
     return transport.send(request, handler);
   }
 
   /** The same over connections of its own: a worker whose pool is used up by requests must not look dead to its probe. */
   sendControl(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
-    let transport = this.#controlTransports.get(request.url);
+    const group = this.#group(request.tls);
+    let transport = group.controlTransports.get(request.url);
     if (transport === undefined) {
-      transport = this.#create(new URL(request.url), CONTROL_POOL, undefined);
-      this.#controlTransports.set(request.url, transport);
+      transport = this.#create(group, new URL(request.url), CONTROL_POOL, undefined);
+      group.controlTransports.set(request.url, transport);
     }
     return transport.send(request, handler);
   }
 
   /** What the pools of an origin hold now, the one for control included; undefined when there is none. */
-  counts(url: string): TransportCounts | undefined {
+  counts(url: string, tls?: UpstreamTls): TransportCounts | undefined {
     const { origin } = new URL(url);
-    const data = this.#transports.get(origin)?.counts();
-    const control = this.#controlTransports.get(origin)?.counts();
+    const group = tls === undefined ? this.#default : this.#secured.get(tls.id);
+    const data = group?.transports.get(origin)?.counts();
+    const control = group?.controlTransports.get(origin)?.counts();
     if (data === undefined || control === undefined) return data ?? control;
     return {
       open: data.open + control.open,
@@ -103,25 +138,36 @@ export class HttpUpstreamClient implements UpstreamClient, OriginPools {
     };
   }
 
-  #add(url: string, settings: PoolSettings, label: string | undefined): OriginTransport {
-    const parsed = new URL(url);
-    let transport = this.#transports.get(parsed.origin);
-    if (transport === undefined) {
-      transport = this.#create(parsed, settings, label);
-      this.#transports.set(parsed.origin, transport);
+  #group(tls: UpstreamTls | undefined): TransportGroup {
+    if (tls === undefined) return this.#default;
+    let group = this.#secured.get(tls.id);
+    if (group === undefined) {
+      if (!(tls instanceof UpstreamTlsSettings)) throw new BugError('TLS settings that this client did not make');
+      group = new TransportGroup(tls.options());
+      this.#secured.set(tls.id, group);
     }
-    this.#transports.set(url, transport);
+    return group;
+  }
+
+  #add(group: TransportGroup, url: string, settings: PoolSettings, label: string | undefined): OriginTransport {
+    const parsed = new URL(url);
+    let transport = group.transports.get(parsed.origin);
+    if (transport === undefined) {
+      transport = this.#create(group, parsed, settings, label);
+      group.transports.set(parsed.origin, transport);
+    }
+    group.transports.set(url, transport);
     return transport;
   }
 
-  #create(origin: URL, settings: PoolSettings, label: string | undefined): OriginTransport {
+  #create(group: TransportGroup, origin: URL, settings: PoolSettings, label: string | undefined): OriginTransport {
     if (origin.protocol === 'http:') {
       const environment = { clock: this.#clock, readBuffer: this.#readBuffer };
       return new Http1Transport(origin, settings, environment, this.#poolStats(label));
     }
     if (origin.protocol !== 'https:') throw new BugError(`No upstream transport for ${origin.protocol}`);
     if (this.#undici === undefined) throw new BugError('prepare() was not awaited for an https: worker');
-    return new this.#undici(origin, settings, this.#clock, this.#tls);
+    return new this.#undici(origin, settings, this.#clock, group.tls);
   }
 
   #poolStats(label: string | undefined): PoolStats | undefined {

@@ -13,7 +13,7 @@ import { SystemClock } from '../server/system-clock.js';
 import { fetchJson } from './control-fetch.js';
 import { LONG_TIMEOUTS, sendTo } from './raw-worker.fixture.js';
 import { HttpUpstreamClient } from './upstream-client.js';
-import type { UpstreamTlsOptions } from './upstream-undici.js';
+import type { UpstreamTlsOptions } from './upstream-tls.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'smg-tls-'));
 const certificate = makeCertificate();

@@ -15,20 +15,8 @@ import {
   protocolError,
   resetError,
 } from './upstream-errors.js';
+import type { UpstreamTlsOptions } from './upstream-tls.js';
 import type { PoolSettings } from './worker-spec.js';
-
-/** How workers are spoken to over TLS. */
-export interface UpstreamTlsOptions {
-  /** PEM certificates of the authorities to trust, instead of Node's own list. */
-  readonly ca?: string | readonly string[];
-  /** PEM client certificate and key, for workers that want one. */
-  readonly cert?: string;
-  readonly key?: string;
-  /** False accepts any certificate. Default true. */
-  readonly rejectUnauthorized?: boolean;
-  /** Offer HTTP/2 by ALPN. Default false. */
-  readonly allowH2?: boolean;
-}
 
 /** When undici gives up a connection that nobody waits for any more, ms; the limit of each request is our own. */
 const MAX_CONNECT_MS = 30_000;
@@ -105,7 +93,7 @@ export class UndiciTransport implements OriginTransport {
   }
 
   #createPool(): Pool {
-    const { allowH2 = false, ca, cert, key, rejectUnauthorized } = this.#tls;
+    const { allowH2 = false, ca, cert, key, serverName, rejectUnauthorized } = this.#tls;
     return new Pool(this.#origin, {
       connections: this.#settings.maxConnections,
       pipelining: 1,
@@ -118,6 +106,7 @@ export class UndiciTransport implements OriginTransport {
         ...(ca !== undefined && { ca: typeof ca === 'string' ? ca : [...ca] }),
         ...(cert !== undefined && { cert }),
         ...(key !== undefined && { key }),
+        ...(serverName !== undefined && { servername: serverName }),
         ...(rejectUnauthorized !== undefined && { rejectUnauthorized }),
       },
     });
@@ -233,6 +222,8 @@ function toGatewayError(error: Error, phase: Phase): GatewayError {
   if (code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED') return poolClosedError();
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return connectTimeoutError();
   if (phase === Phase.Queued) return connectFailedError(error);
+  // Under TLS 1.3 a worker refuses a client certificate only after the handshake looks done from here.
+  if (phase === Phase.FirstByte && code.startsWith('ERR_SSL')) return connectFailedError(error);
   if (code === 'UND_ERR_HEADERS_TIMEOUT') return firstByteTimeoutError();
   if (code === 'UND_ERR_BODY_TIMEOUT') return idleTimeoutError();
   if (code === 'UND_ERR_HEADERS_OVERFLOW') return protocolError('http1_head_too_large', error);

@@ -5,16 +5,11 @@ import type { WorkerHealth } from '../api/worker.js';
 import type { ClusterMembers } from './cluster.js';
 import type { ClusterStats } from './cluster-stats.js';
 import type { HealthChecker } from './health-checker.js';
+import { type OriginPools, PoolUsers } from './pool-users.js';
 import { ManagedWorker, type WorkerChange, type WorkerObserver, workerKey } from './worker.js';
-import type { DrainSettings, PoolSettings, WorkerSource, WorkerSpec } from './worker-spec.js';
+import type { DrainSettings, WorkerSource, WorkerSpec } from './worker-spec.js';
 
-/** Where the registry says which origins are in use. */
-export interface OriginPools {
-  /** `label` names the pool in metrics. Repeated calls change the settings. */
-  configure(url: string, label: string, settings: PoolSettings): void;
-  /** Closes what is unused now, and the rest as it becomes so. */
-  close(url: string): void;
-}
+export type { OriginPools } from './pool-users.js';
 
 /** One change of one worker. */
 export interface WorkerEvent {
@@ -37,7 +32,6 @@ interface Entry {
   readonly worker: ManagedWorker;
   /** In the order in which they began to want it. */
   readonly specs: Map<WorkerSource, WorkerSpec>;
-  readonly origin: string;
   /** Runs while the worker drains. */
   drainTimer: Timer | undefined;
   /** Health before it began to drain, so that one that comes back need not prove itself again. */
@@ -67,20 +61,18 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   membersVersion = 0;
   selectionVersion = 0;
   readonly #checker: HealthChecker;
-  readonly #pools: OriginPools;
+  readonly #pools: PoolUsers;
   readonly #clock: Clock;
   readonly #stats: ClusterStats | undefined;
   readonly #entries = new Map<string, Entry>();
   readonly #byId = new Map<string, Entry>();
   readonly #sources = new Map<WorkerSource, SourceState>();
-  /** Workers per origin; an origin's connections are shared. */
-  readonly #origins = new Map<string, number>();
   readonly #listeners = new Set<(event: WorkerEvent) => void>();
   #active: WorkerSource | undefined = undefined;
 
   constructor(dependencies: WorkerRegistryDependencies) {
     this.#checker = dependencies.checker;
-    this.#pools = dependencies.pools;
+    this.#pools = new PoolUsers(dependencies.pools);
     this.#clock = dependencies.clock;
     this.#stats = dependencies.stats;
   }
@@ -192,12 +184,11 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
     for (const { worker, drainTimer } of this.#entries.values()) {
       drainTimer?.cancel();
       this.#checker.stop(worker);
-      this.#pools.close(worker.url);
       this.#stats?.forget(worker.id);
     }
+    this.#pools.leaveAll();
     this.#entries.clear();
     this.#byId.clear();
-    this.#origins.clear();
     this.#sources.clear();
   }
 
@@ -239,19 +230,16 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
       return known;
     }
     const worker = new ManagedWorker(spec, this, this.#stats?.loadGauge(spec));
-    this.#pools.configure(spec.url, worker.id, spec.pool);
-    const { origin } = new URL(spec.url);
+    this.#pools.use(worker.id, spec);
     const entry: Entry = {
       worker,
       specs: new Map(),
-      origin,
       drainTimer: undefined,
       healthBefore: 'pending',
       settled: false,
     };
     this.#entries.set(key, entry);
     this.#byId.set(worker.id, entry);
-    this.#origins.set(origin, (this.#origins.get(origin) ?? 0) + 1);
     this.#emit(worker, 'added', worker.health);
     this.#checker.start(worker);
     return entry;
@@ -264,7 +252,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
     entry.drainTimer = undefined;
     worker.setHealth(entry.healthBefore);
     worker.applySpec(spec);
-    this.#pools.configure(spec.url, worker.id, spec.pool);
+    this.#pools.use(worker.id, spec);
     this.#checker.start(worker);
   }
 
@@ -277,7 +265,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
     }
     if (spec === undefined || isDeepStrictEqual(spec, worker.spec())) return;
     worker.applySpec(spec);
-    this.#pools.configure(spec.url, worker.id, spec.pool);
+    this.#pools.use(worker.id, spec);
     this.#checker.update(worker);
   }
 
@@ -328,17 +316,11 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   }
 
   #remove(entry: Entry): void {
-    const { worker, origin } = entry;
+    const { worker } = entry;
     if (!this.#entries.delete(workerKey(worker.spec()))) throw new BugError('A worker was removed twice');
     entry.drainTimer?.cancel();
     this.#byId.delete(worker.id);
-    const sharing = (this.#origins.get(origin) as number) - 1;
-    if (sharing > 0) {
-      this.#origins.set(origin, sharing);
-    } else {
-      this.#origins.delete(origin);
-      this.#pools.close(worker.url);
-    }
+    this.#pools.leave(worker.id);
     this.#stats?.forget(worker.id);
     this.#emit(worker, 'removed', worker.health);
   }

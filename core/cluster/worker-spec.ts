@@ -1,5 +1,6 @@
 import type { Priority } from '../api/scalars.js';
 import type { UpstreamTimeouts, WorkerRuntime, WorkerType } from '../api/worker.js';
+import type { UpstreamTlsSettings } from './upstream-tls.js';
 
 /** How a worker is probed. */
 export interface HealthCheckSettings {
@@ -84,6 +85,8 @@ export interface WorkerSpec {
   readonly apiKey: string | undefined;
   readonly health: HealthCheckSettings;
   readonly pool: PoolSettings;
+  /** For `https:` workers; undefined: the authorities that Node knows, no client certificate. */
+  readonly tls?: UpstreamTlsSettings | undefined;
   readonly drain: DrainSettings;
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ValueOf } from '../api/scalars.js';
 import type { Gauge } from '../api/stats.js';
+import type { UpstreamTls } from '../api/upstream.js';
 import type { LoadHold, LoadOwner, Worker, WorkerHealth, WorkerRuntime, WorkerType } from '../api/worker.js';
 import type { DrainSettings, WorkerSpec } from './worker-spec.js';
 
@@ -101,6 +102,10 @@ export class ManagedWorker implements Worker {
 
   get apiKey(): string | undefined {
     return this.#spec.apiKey;
+  }
+
+  get tls(): UpstreamTls | undefined {
+    return this.#spec.tls;
   }
 
   /** The spec that is in force. Holds the key: never log it. */

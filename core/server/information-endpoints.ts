@@ -83,6 +83,7 @@ async function relay(sources: InformationSources, request: LocalRequest): Promis
     headers,
     timeoutMs: WORKER_TIMEOUT_MS,
     signal: request.signal,
+    tls: worker.tls,
   });
   return {
     status: answer.status,

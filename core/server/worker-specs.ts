@@ -1,4 +1,5 @@
 import type { ClusterConfig } from '../../config/gateway.js';
+import { UpstreamTlsSettings } from '../cluster/upstream-tls.js';
 import { type ClusterSpec, DEFAULT_DRAIN, type WorkerSpec } from '../cluster/worker-spec.js';
 
 /** Backend that speaks to a worker whose config names none. */
@@ -24,6 +25,7 @@ export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
     apiKey: (worker.api_key ?? cluster.api_key)?.reveal(),
     health: healthSettings(cluster, worker.runtime === 'external'),
     pool: poolSettings(cluster),
+    tls: tlsSettings(cluster),
     drain: DEFAULT_DRAIN,
   }));
 }
@@ -79,6 +81,13 @@ function healthSettings(cluster: ClusterConfig, external: boolean): WorkerSpec['
     unhealthyAfter: health.unhealthy_after,
     healthyAfter: health.healthy_after,
   };
+}
+
+/** TLS towards the workers of a cluster, whoever names them. */
+export function tlsSettings({ tls }: ClusterConfig): UpstreamTlsSettings | undefined {
+  if (tls === undefined) return undefined;
+  const { ca, cert, key, server_name: serverName, verify } = tls;
+  return new UpstreamTlsSettings({ ca, cert, key: key?.reveal(), serverName, rejectUnauthorized: verify });
 }
 
 function poolSettings(cluster: ClusterConfig): WorkerSpec['pool'] {

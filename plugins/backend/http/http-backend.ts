@@ -67,7 +67,8 @@ export class HttpBackend implements Backend {
       body = request.bytes();
       headers.set('content-type', request.contentType);
     }
-    return this.#client.send({ url: origin, headers, body, timeouts: call.timeouts }, sink);
+    const { tls } = call.worker;
+    return this.#client.send({ url: origin, headers, body, timeouts: call.timeouts, tls }, sink);
   }
 
   #addressOf(worker: Worker): WorkerAddress {

@@ -22,6 +22,9 @@ const certificate = createTestAuthority().issue();
 const PEM = {
   'tls.crt': certificate.cert,
   'tls.key': certificate.key,
+  'client.crt': certificate.cert,
+  'client.key': certificate.key,
+  'workers-ca.crt': certificate.cert,
   smg_api_key: 'k-file\n',
   smg_admin_key: 'k-admin-file\n',
 };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { adminListenerSchema } from './listener.js';
-import { duration } from './scalars.js';
+import { duration, network } from './scalars.js';
 
 const reloadSchema = z
   .strictObject({
@@ -13,9 +13,21 @@ const reloadSchema = z
   .prefault({})
   .describe('When the file is read again. SIGHUP always does it.');
 
+const adminWorkersSchema = z
+  .strictObject({
+    allow_networks: z
+      .array(network())
+      .optional()
+      .describe(
+        'Networks in which workers may be that are added at run time: [10.0.0.0/8]. Default: anywhere; [] = nowhere.',
+      ),
+  })
+  .prefault({})
+  .describe('Workers that are added at run time.');
+
 /** Administration. */
 export const adminSchema = z
-  .strictObject({ listener: adminListenerSchema.optional(), reload: reloadSchema })
+  .strictObject({ listener: adminListenerSchema.optional(), reload: reloadSchema, workers: adminWorkersSchema })
   .prefault({})
   .describe('Administration.');
 

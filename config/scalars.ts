@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { Secret } from './secret.js';
 
@@ -159,6 +160,17 @@ export function host() {
     return /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/.test(bare) ? bare : undefined;
   };
   return parsedText(parse, 'is not a host name or an IP address');
+}
+
+/** Network in CIDR form (`10.0.0.0/8`, `fd00::/8`), or one IP address. */
+export function network() {
+  const parse = (text: string): string | undefined => {
+    const match = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(text);
+    const family = isIP(match?.[1] ?? '');
+    const bits = Number(match?.[2] ?? 0);
+    return family === 0 || bits > (family === 4 ? 32 : 128) ? undefined : text;
+  };
+  return parsedText(parse, 'is not a network like 10.0.0.0/8 or fd00::/8, nor an IP address');
 }
 
 const FUTURE_SCHEMES = ['grpc', 'grpcs', 'ipc', 'sim'];

@@ -147,3 +147,21 @@ it('loopback is what only this machine can reach', () => {
     assert.equal(isLoopback(address), false, address);
   }
 });
+
+describe('admin.workers.allow_networks', () => {
+  it('takes networks and addresses, and tells an empty list from none', async () => {
+    const networks = async (text: string): Promise<unknown> =>
+      (await loadText(text)).config.admin.workers.allow_networks;
+    assert.equal(await networks(''), undefined);
+    assert.deepEqual(await networks('admin: { workers: { allow_networks: [] } }'), []);
+    const list = ['10.0.0.0/8', 'fd00::/8', '192.0.2.7', '::1', '0.0.0.0/0'];
+    assert.deepEqual(await networks(`admin: { workers: { allow_networks: ${JSON.stringify(list)} } }`), list);
+  });
+
+  it('refuses what is no network', async () => {
+    for (const wrong of ['10.0.0.0/33', 'fd00::/129', '10.0.0', 'worker.internal', '10.0.0.0/-1', '', '/8']) {
+      const errors = await errorsOf(`admin: { workers: { allow_networks: ["${wrong}"] } }`);
+      assert.match(errors, /allow_networks\[0\]: .*is not a network like 10\.0\.0\.0\/8/, wrong);
+    }
+  });
+});

@@ -86,6 +86,24 @@ describe('auth: with a key', () => {
     assert.deepEqual(passedOn(run(['x-api-key', 'red-key', 'x-goog-api-key', 'own'])), ['own']);
   });
 
+  it('takes a key out of the query, where it does not count either', () => {
+    const targets: [string, string][] = [
+      ['/v1/chat/completions?key=red-key', '/v1/chat/completions'],
+      ['/v1/chat/completions?a=1&api_key=shared%2Dkey&b=%zz', '/v1/chat/completions?a=1&b=%zz'],
+      ['/v1/chat/completions?key=own&name=red-key', '/v1/chat/completions?key=own&name=red-key'],
+    ];
+    for (const [target, expected] of targets) {
+      const filter = { name: 'auth', factory: create(CONFIG) as FilterFactoryCb };
+      const harness = createFilterHarness([filter], {
+        prepare: (info) => Object.assign(info, { accessClass: 'data' }),
+      });
+      const headers = chatRequestHeaders('x-api-key', 'red-key');
+      headers.path = target;
+      harness.sendHeaders(headers, true);
+      assert.equal(harness.terminal.headers?.path, expected);
+    }
+  });
+
   it('lets a tenant have two keys, and takes the other spelling of the list', () => {
     const config = { tenants: [{ id: 'red', key: 'old' }], keys: [{ id: 'red', key: 'new' }] };
     for (const key of ['old', 'new']) {

@@ -21,7 +21,7 @@ const NONE: PresentedKeys = { client: undefined, administrator: undefined, sent:
 
 /**
  * Finds the keys in `Authorization: Bearer` and `x-api-key`, and removes every credential header that carries one, in
- * place, in whatever form: a second copy would otherwise travel on to a worker.
+ * place, in whatever form, and so with query parameters: a second copy would otherwise travel on to a worker.
  */
 export function takeKeys(headers: RequestHeaders, ring: KeyRing): PresentedKeys {
   const { flat } = headers;
@@ -44,7 +44,33 @@ export function takeKeys(headers: RequestHeaders, ring: KeyRing): PresentedKeys 
     if (holder.tenant !== undefined) client ??= holder;
     if (holder.administrator !== undefined) administrator ??= holder;
   }
+  if (headers.path.includes('?')) headers.path = withoutKeys(headers.path, ring);
   return sent ? { client, administrator, sent } : NONE;
+}
+
+/** Query parameters in which clients of some vendors send a key. */
+const KEY_PARAMETER = /^(?:key|api[-_]?key|access_token|token)$/i;
+
+/** The target without parameters that carry one of the keys; everything else byte for byte. */
+function withoutKeys(target: string, ring: KeyRing): string {
+  const mark = target.indexOf('?');
+  const parts = target.slice(mark + 1).split('&');
+  const kept = parts.filter((part) => {
+    const equals = part.indexOf('=');
+    if (equals < 0 || !KEY_PARAMETER.test(part.slice(0, equals))) return true;
+    const value = part.slice(equals + 1);
+    return ring.find(value) === undefined && ring.find(decoded(value)) === undefined;
+  });
+  if (kept.length === parts.length) return target;
+  return kept.length === 0 ? target.slice(0, mark) : `${target.slice(0, mark)}?${kept.join('&')}`;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // No key is written like this.
+  }
 }
 
 /** The token of `Bearer <token>`; the scheme in any case, one or more spaces. Undefined for other schemes. */

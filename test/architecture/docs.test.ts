@@ -8,9 +8,23 @@ import { parse } from 'yaml';
 import { loadConfig } from '../../config/loader.js';
 import { ERROR_CODES } from '../../core/api/errors.js';
 import { createBuiltInCatalog } from '../../core/di/plugin-loader.js';
+import { createTestAuthority } from '../../core/testing/test-certificates.js';
 import { BUILT_IN_FILTERS } from '../../filters/index.js';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+/** What examples take from outside. */
+const ENV = { GATEWAY_API_KEY: 'k', TEAM_RED_KEY: 'k-red', DASHBOARD_KEY: 'k-dashboard', WORKER_KEY: 'k-worker' };
+const certificate = createTestAuthority().issue();
+const FILES = {
+  'tls.crt': certificate.cert,
+  'tls.key': certificate.key,
+  'clients-ca.crt': certificate.cert,
+  'workers-ca.crt': certificate.cert,
+  'client.crt': certificate.cert,
+  'client.key': certificate.key,
+  'admin.key': 'k-admin',
+};
 
 describe('documentation', () => {
   it('docs/errors.md is the error table, no more and no less', () => {
@@ -25,7 +39,7 @@ describe('documentation', () => {
     assert.deepEqual(documented, actual);
   });
 
-  for (const page of ['README.md', 'docs/process-life.md']) {
+  for (const page of ['README.md', 'docs/process-life.md', 'docs/access.md']) {
     it(`the YAML of ${page} is a complete configuration`, async () => {
       const yaml = /```yaml\n([\s\S]*?)```/.exec(read(page))?.[1];
       assert.ok(yaml !== undefined);
@@ -33,7 +47,8 @@ describe('documentation', () => {
       const dir = await mkdtemp(join(tmpdir(), 'smg-readme-'));
       try {
         await writeFile(`${dir}/gateway.yaml`, yaml);
-        const source = { file: 'gateway.yaml', cwd: dir, env: { GATEWAY_API_KEY: 'k' }, defaults: 'standard' } as const;
+        for (const [name, text] of Object.entries(FILES)) await writeFile(join(dir, name), text);
+        const source = { file: 'gateway.yaml', cwd: dir, env: ENV, defaults: 'standard' } as const;
         const { config } = await loadConfig(source, createBuiltInCatalog());
         assert.equal(config.clusters[0]?.workers.length, 2);
       } finally {

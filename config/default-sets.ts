@@ -25,6 +25,7 @@ export function applyDefaultSet(root: MapNode, fallback: DefaultSet): MapNode {
   map = fill(map, ['listeners'], [{ name: 'main' }]);
   map = withClientListener(map);
   map = fill(map, ['filters'], [{ preset: 'standard' }]);
+  map = fillClusters(map);
   if (set === 'smg') {
     map = fill(map, ['telemetry', 'logs', 'format'], 'text');
     if (!isOff(nodeAt(map, 'telemetry', 'metrics', 'prometheus'))) {
@@ -44,6 +45,13 @@ function withClientListener(root: MapNode): MapNode {
   if (listeners?.kind !== 'list' || listeners.items.length === 0 || listeners.items.some(isForClients)) return root;
   const main = nodeOf({ name: 'main' }, ['listeners', 0], DEFAULT_ORIGIN);
   return withEntry(root, 'listeners', { ...listeners, items: [main, ...listeners.items] });
+}
+
+/** Without any cluster there is one for the workers that the admin API adds. */
+function fillClusters(root: MapNode): MapNode {
+  const clusters = childOf(root, 'clusters');
+  if (clusters !== undefined && (clusters.kind !== 'list' || clusters.items.length > 0)) return root;
+  return assignNode(root, ['clusters'], nodeOf([{ name: 'default' }], ['clusters'], DEFAULT_ORIGIN)) as MapNode;
 }
 
 /** The unspecified address of the family that the first listener for clients uses. */

@@ -70,7 +70,11 @@ describe('a configuration', () => {
   });
 
   it('may be empty, or hold headings with nothing below', async () => {
-    assert.equal((await loadText('')).config.clusters.length, 0);
+    const { clusters } = (await loadText('')).config;
+    assert.deepEqual(
+      clusters.map(({ name, workers }) => [name, workers.length]),
+      [['default', 0]],
+    );
     assert.equal((await loadText('clusters:\nfilters:\nauth:\n')).config.filters.length, 10);
   });
 
@@ -475,7 +479,7 @@ describe('warnings', () => {
       'listener "main" on 0.0.0.0 is open: no auth.api_key is set',
       'administration endpoints (/workers) on listener "main" at 0.0.0.0 answer 403, since nothing protects them: set ' +
         'auth.admin.keys (or auth.api_key), or give them a listener of their own with admin.listener',
-      'cluster "idle" has no workers',
+      'cluster "idle" has no workers yet: add some to it, or with POST /workers',
     ]);
     assert.deepEqual((await loadText('listeners: [{ host: 127.0.0.1 }]\nclusters: [http://a:1]')).warnings, []);
   });

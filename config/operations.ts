@@ -34,6 +34,11 @@ export const adminSchema = z
 /** The process. */
 export const runtimeSchema = z
   .strictObject({
+    state_dir: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Folder in which workers of the admin API outlive a restart. Default: they do not.'),
     shutdown: z
       .strictObject({
         grace: duration()

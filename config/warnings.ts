@@ -106,8 +106,7 @@ function weakTls(config: GatewayConfig): string[] {
 }
 
 function idleClusters(config: GatewayConfig): string[] {
-  if (config.clusters.length === 0) return ['there are no clusters: every model is unknown'];
   return config.clusters
     .filter((cluster) => cluster.workers.length === 0 && cluster.engine === undefined)
-    .map((cluster) => `cluster "${cluster.name}" has no workers`);
+    .map((cluster) => `cluster "${cluster.name}" has no workers yet: add some to it, or with POST /workers`);
 }

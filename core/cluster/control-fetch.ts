@@ -11,6 +11,10 @@ import type { UpstreamTimeouts } from '../api/worker.js';
 
 /** One control-plane request. */
 export interface FetchOptions {
+  /** Default GET. */
+  readonly method?: 'GET' | 'POST';
+  /** JSON. Default none. */
+  readonly body?: Buffer;
   /** Lower-case names. `host` and framing are added below. */
   readonly headers?: Readonly<Record<string, string>>;
   /** From the start to the last byte. Default 5 s. */
@@ -45,7 +49,7 @@ const DEFAULT_TIMEOUT_MS = 5_000;
 const DEFAULT_MAX_BYTES = 1024 * 1024;
 
 /**
- * GETs a whole answer from a worker. For the control plane (probes, discovery, information
+ * Gets a whole answer from a worker. For the control plane (probes, discovery, information
  * endpoints): one promise a call. Rejects with GatewayError, also past `timeoutMs` (`upstream_timeout`) and past
  * `maxBytes` (`upstream_response_too_large`). Any status is an answer.
  */
@@ -108,7 +112,9 @@ class Collector implements UpstreamHandler {
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     const { origin, pathname, search, host, protocol } = new URL(url);
     const scheme = protocol === 'https:' ? 'https' : 'http';
-    const headers = new RequestHeaders('GET', pathname + search, host, scheme, ['accept', 'application/json']);
+    const { method = 'GET', body } = this.#options;
+    const headers = new RequestHeaders(method, pathname + search, host, scheme, ['accept', 'application/json']);
+    if (body !== undefined) headers.set('content-type', 'application/json');
     for (const [name, value] of Object.entries(this.#options.headers ?? {})) headers.set(name, value);
     this.#timer = setTimeout(() => this.#fail(timeoutError()), timeoutMs);
     const timeouts: UpstreamTimeouts = {
@@ -118,7 +124,7 @@ class Collector implements UpstreamHandler {
       requestMs: timeoutMs,
     };
     const { tls } = this.#options;
-    const request: UpstreamRequest = { url: origin, headers, body: undefined, timeouts, tls };
+    const request: UpstreamRequest = { url: origin, headers, body, timeouts, tls };
     this.#exchange = client.sendControl?.(request, this) ?? client.send(request, this);
   }
 

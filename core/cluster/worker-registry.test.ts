@@ -186,12 +186,50 @@ test("a config's settings win over a live source's, which come back when the con
   const [worker] = await begin('g1', [spec({ priority: 20 })]);
   registry.update('api', [spec({ priority: 11 })]);
   assert.equal(worker?.priority, 20);
-  assert.equal(registry.isWantedBeside(worker as ManagedWorker, 'api'), true);
+  assert.equal(registry.specBeside('api', spec())?.priority, 20);
   await begin('g2', []);
   registry.release('g1');
   assert.equal(worker?.priority, 11);
   assert.equal(worker?.health, 'healthy');
-  assert.equal(registry.isWantedBeside(worker as ManagedWorker, 'api'), false);
+  assert.equal(registry.specBeside('api', spec()), undefined);
+});
+
+test('an amender changes and takes out what any source says, and gives it back', async () => {
+  let amend = (it: WorkerSpec): WorkerSpec | undefined => it;
+  registry.setAmender((it) => amend(it));
+  const [worker] = await begin('g1', [spec()]);
+  amend = (it) => ({ ...it, priority: 7 });
+  registry.amend(spec());
+  assert.equal(worker?.priority, 7);
+  assert.equal(registry.specBeside('api', spec())?.priority, 50);
+  amend = () => undefined;
+  registry.amend(spec());
+  assert.deepEqual(registry.members('main', ['g1']), []);
+  assert.deepEqual(registry.list(), []);
+  amend = (it) => it;
+  registry.amend(spec());
+  assert.equal(registry.members('main', ['g1']).length, 1);
+});
+
+test('workers of a live source are put and dropped one by one', async () => {
+  registry.put('api', spec());
+  await registry.settled('api', 5_000);
+  registry.put('api', spec({ cluster: 'second' }));
+  registry.put('api', spec({ priority: 3 }));
+  assert.deepEqual(
+    registry.list().map((worker) => [worker.cluster, worker.priority]),
+    [
+      ['main', 3],
+      ['second', 50],
+    ],
+  );
+  registry.drop('api', spec());
+  registry.drop('api', spec());
+  registry.drop('nobody', spec());
+  assert.deepEqual(
+    registry.list().map((worker) => worker.cluster),
+    ['second'],
+  );
 });
 
 test('a drained worker stays for as long as it must be seen, then is cut at its deadline', async () => {

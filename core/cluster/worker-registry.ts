@@ -7,7 +7,7 @@ import type { ClusterStats } from './cluster-stats.js';
 import type { HealthChecker } from './health-checker.js';
 import { type OriginPools, PoolUsers } from './pool-users.js';
 import { ManagedWorker, type WorkerChange, type WorkerObserver, workerKey } from './worker.js';
-import type { DrainSettings, WorkerSource, WorkerSpec } from './worker-spec.js';
+import type { DrainSettings, WorkerIdentity, WorkerSource, WorkerSpec } from './worker-spec.js';
 
 export type { OriginPools } from './pool-users.js';
 
@@ -40,12 +40,18 @@ interface Entry {
   settled: boolean;
 }
 
-/** The workers that one source wants, in its order. */
+/** What one source wants, by worker key, in its order. */
 interface SourceState {
-  readonly entries: readonly Entry[];
+  /** As the source said it. */
+  readonly specs: Map<string, WorkerSpec>;
+  /** Those of them that the amender has left. */
+  readonly entries: Map<string, Entry>;
   /** False for a config generation: its specs come into force with `activate`. */
   readonly live: boolean;
 }
+
+/** Changes what a source says of a worker; undefined takes it out. */
+export type SpecAmender = (spec: WorkerSpec, source: WorkerSource) => WorkerSpec | undefined;
 
 /**
  * Every worker of the process, by cluster, role and URL. A worker lives for as long as some source names it, so that a
@@ -53,7 +59,7 @@ interface SourceState {
  *
  * A config generation goes through `reconcile` (its new workers are probed at once, nothing else changes), `activate` (its
  * settings come into force) and `release`; one that is given up before its turn is just released. Other sources call
- * `update` with all that they want now, each time that it changes. Where the active generation and another source want the
+ * `update` with all that they want now, or `put` and `drop` for one worker; in force at once. Where the active generation and another source want the
  * same worker, the generation's settings are in force. A worker that nobody names any more drains: no new requests, gone
  * with its last one, or cut at its deadline.
  */
@@ -69,6 +75,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   readonly #sources = new Map<WorkerSource, SourceState>();
   readonly #listeners = new Set<(event: WorkerEvent) => void>();
   #active: WorkerSource | undefined = undefined;
+  #amend: SpecAmender = (spec) => spec;
 
   constructor(dependencies: WorkerRegistryDependencies) {
     this.#checker = dependencies.checker;
@@ -82,10 +89,8 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
    * changed, when one is named twice in a cluster.
    */
   reconcile(generation: WorkerSource, specs: readonly WorkerSpec[]): readonly ManagedWorker[] {
-    const entries = this.#want(generation, specs);
-    this.#sources.set(generation, { entries, live: false });
-    this.membersVersion += 1;
-    return entries.map((entry) => entry.worker);
+    const { entries } = this.#setSource(generation, specs, false);
+    return Array.from(entries.values(), (entry) => entry.worker);
   }
 
   /** Brings the settings of a reconciled generation into force; call it when requests begin to use it. */
@@ -99,14 +104,61 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
    * drains. Throws ConfigError, with nothing changed, when one is named twice in a cluster.
    */
   update(source: WorkerSource, specs: readonly WorkerSpec[]): readonly ManagedWorker[] {
-    const before = this.#sources.get(source)?.entries ?? [];
-    const entries = this.#want(source, specs);
-    this.#sources.set(source, { entries, live: true });
+    const before = this.#sources.get(source);
+    const { entries } = this.#setSource(source, specs, true);
+    for (const entry of entries.values()) this.#applyEffectiveSpec(entry);
+    for (const [key, entry] of before?.entries ?? []) if (!entries.has(key)) this.#forgo(entry, source);
+    return Array.from(entries.values(), (entry) => entry.worker);
+  }
+
+  /** Adds one worker to those of a live source, or changes it. */
+  put(source: WorkerSource, spec: WorkerSpec): void {
+    let state = this.#sources.get(source);
+    if (state === undefined) {
+      state = { specs: new Map(), entries: new Map(), live: true };
+      this.#sources.set(source, state);
+    }
+    state.specs.set(workerKey(spec), spec);
+    this.#applyAmended(source, state, spec);
+  }
+
+  /** Takes one worker from those of a live source; it drains unless another one names it. */
+  drop(source: WorkerSource, identity: WorkerIdentity): void {
+    const key = workerKey(identity);
+    const state = this.#sources.get(source);
+    if (state?.specs.delete(key) !== true) return;
+    const entry = state.entries.get(key);
+    state.entries.delete(key);
     this.membersVersion += 1;
-    for (const entry of entries) this.#applyEffectiveSpec(entry);
-    const kept = new Set(entries);
-    for (const entry of before) if (!kept.has(entry)) this.#forgo(entry, source);
-    return entries.map((entry) => entry.worker);
+    if (entry !== undefined) this.#forgo(entry, source);
+  }
+
+  /** What changes the specs of all sources from now on; there is one. */
+  setAmender(amend: SpecAmender): void {
+    this.#amend = amend;
+  }
+
+  /** The amender thinks differently of one worker. */
+  amend(identity: WorkerIdentity): void {
+    const key = workerKey(identity);
+    for (const [source, state] of this.#sources) {
+      const spec = state.specs.get(key);
+      if (spec !== undefined) this.#applyAmended(source, state, spec);
+    }
+  }
+
+  /** What another source than this one says of a worker, not amended; the active generation is asked first. */
+  specBeside(source: WorkerSource, identity: WorkerIdentity): WorkerSpec | undefined {
+    const key = workerKey(identity);
+    if (this.#active !== undefined && this.#active !== source) {
+      const spec = this.#sources.get(this.#active)?.specs.get(key);
+      if (spec !== undefined) return spec;
+    }
+    for (const [other, state] of this.#sources) {
+      const spec = other !== source && state.live ? state.specs.get(key) : undefined;
+      if (spec !== undefined) return spec;
+    }
+    return undefined;
   }
 
   /** The source has ended, or was given up. Its workers that no other one names drain. */
@@ -115,14 +167,14 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
     if (state === undefined) return;
     this.#sources.delete(source);
     this.membersVersion += 1;
-    for (const entry of state.entries) this.#forgo(entry, source);
+    for (const entry of state.entries.values()) this.#forgo(entry, source);
   }
 
   /** Members of a cluster that these sources name, each once, in the order of the sources. */
   members(cluster: string, sources: readonly WorkerSource[]): readonly ManagedWorker[] {
     const members = new Set<ManagedWorker>();
     for (const source of sources) {
-      for (const { worker } of this.#sources.get(source)?.entries ?? []) {
+      for (const { worker } of this.#sources.get(source)?.entries.values() ?? []) {
         if (worker.cluster === cluster) members.add(worker);
       }
     }
@@ -132,7 +184,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   /** Resolves once no worker of the source is pending, or after `limitMs`. Workers that stay down do not reject. */
   settled(source: WorkerSource, limitMs: number): Promise<void> {
     const pending = new Set<ManagedWorker>();
-    for (const { worker } of this.#sources.get(source)?.entries ?? []) {
+    for (const { worker } of this.#sources.get(source)?.entries.values() ?? []) {
       if (worker.health === 'pending') pending.add(worker);
     }
     if (pending.size === 0) return Promise.resolve();
@@ -157,12 +209,6 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   /** By public id; undefined when there is none. */
   get(id: string): ManagedWorker | undefined {
     return this.#byId.get(id)?.worker;
-  }
-
-  /** Whether any source but this one names the worker. */
-  isWantedBeside(worker: ManagedWorker, source: WorkerSource): boolean {
-    const specs = this.#entries.get(workerKey(worker.spec()))?.specs;
-    return specs !== undefined && (specs.size > 1 || (specs.size === 1 && !specs.has(source)));
   }
 
   /** Calls `listener` synchronously after every change; it must not throw. Returns the way to stop that. */
@@ -210,17 +256,45 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   }
 
   /** Makes or revives the workers of a source. */
-  #want(source: WorkerSource, specs: readonly WorkerSpec[]): readonly Entry[] {
-    const keys = specs.map(workerKey);
-    if (new Set(keys).size !== keys.length) {
-      const twice = specs[keys.findIndex((key, index) => keys.indexOf(key) !== index)] as WorkerSpec;
-      throw new ConfigError(`cluster "${twice.cluster}" has two ${twice.workerType} workers with the same URL`);
+  #setSource(source: WorkerSource, specs: readonly WorkerSpec[], live: boolean): SourceState {
+    const state: SourceState = { specs: new Map(), entries: new Map(), live };
+    for (const spec of specs) {
+      const key = workerKey(spec);
+      if (state.specs.has(key)) {
+        throw new ConfigError(`cluster "${spec.cluster}" has two ${spec.workerType} workers with the same URL`);
+      }
+      state.specs.set(key, spec);
     }
-    return specs.map((spec, index) => {
-      const entry = this.#acquire(keys[index] as string, spec);
-      entry.specs.set(source, spec);
-      return entry;
-    });
+    for (const [key, spec] of state.specs) {
+      const amended = this.#amend(spec, source);
+      if (amended === undefined) continue;
+      const entry = this.#acquire(key, amended);
+      entry.specs.set(source, amended);
+      state.entries.set(key, entry);
+    }
+    this.#sources.set(source, state);
+    this.membersVersion += 1;
+    return state;
+  }
+
+  /** One worker of a source after what it says, or the amender, has changed. */
+  #applyAmended(source: WorkerSource, state: SourceState, spec: WorkerSpec): void {
+    const key = workerKey(spec);
+    const amended = this.#amend(spec, source);
+    const known = state.entries.get(key);
+    if (amended !== undefined) {
+      const entry = this.#acquire(key, amended);
+      entry.specs.set(source, amended);
+      if (known !== entry) {
+        state.entries.set(key, entry);
+        this.membersVersion += 1;
+      }
+      this.#applyEffectiveSpec(entry);
+    } else if (known !== undefined) {
+      state.entries.delete(key);
+      this.membersVersion += 1;
+      this.#forgo(known, source);
+    }
   }
 
   #acquire(key: string, spec: WorkerSpec): Entry {

@@ -63,6 +63,9 @@ export const DEFAULT_TIMEOUTS: UpstreamTimeouts = {
   requestMs: 1_800_000,
 };
 
+/** What makes a worker that worker. */
+export type WorkerIdentity = Pick<WorkerSpec, 'cluster' | 'workerType' | 'url'>;
+
 /** One worker as a config generation wants it. Complete: whoever makes one has applied the defaults. */
 export interface WorkerSpec {
   /** Base URL, `http:` or `https:`, no trailing slash; may have a path. */

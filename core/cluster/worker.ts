@@ -3,7 +3,7 @@ import type { ValueOf } from '../api/scalars.js';
 import type { Gauge } from '../api/stats.js';
 import type { UpstreamTls } from '../api/upstream.js';
 import type { LoadHold, LoadOwner, Worker, WorkerHealth, WorkerRuntime, WorkerType } from '../api/worker.js';
-import type { DrainSettings, WorkerSpec } from './worker-spec.js';
+import type { DrainSettings, WorkerIdentity, WorkerSpec } from './worker-spec.js';
 
 /**
  * What changed about a worker. `settings`: fields of its spec, models not among them. `selection`: whether, or with which
@@ -32,7 +32,7 @@ export interface WorkerFacts {
 }
 
 /** Public id of a worker: a UUID (version 8, RFC 9562 §5.8) of what makes it that worker. Equal on every gateway. */
-export function workerId(identity: Pick<WorkerSpec, 'cluster' | 'workerType' | 'url'>): string {
+export function workerId(identity: WorkerIdentity): string {
   const digest = createHash('sha256').update(workerKey(identity)).digest();
   digest[6] = ((digest[6] as number) & 0x0f) | 0x80;
   digest[8] = ((digest[8] as number) & 0x3f) | 0x80;
@@ -41,7 +41,7 @@ export function workerId(identity: Pick<WorkerSpec, 'cluster' | 'workerType' | '
 }
 
 /** Two specs with the same key are the same worker. */
-export function workerKey({ cluster, workerType, url }: Pick<WorkerSpec, 'cluster' | 'workerType' | 'url'>): string {
+export function workerKey({ cluster, workerType, url }: WorkerIdentity): string {
   return `${cluster}\n${workerType}\n${url}`;
 }
 

@@ -16,6 +16,8 @@ export interface LocalResponse {
   readonly body: object | string;
   /** Default `application/json` for objects, `text/plain; charset=utf-8` for strings. */
   readonly contentType?: string;
+  /** Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What a handler may look at. */
@@ -139,6 +141,7 @@ class LocalEndpointFilter implements StreamFilter {
       response.contentType ?? (typeof response.body === 'string' ? 'text/plain; charset=utf-8' : 'application/json');
     const body = Buffer.from(text);
     const headers = ['content-type', contentType, 'content-length', String(body.length)];
+    for (const [name, value] of Object.entries(response.headers ?? {})) headers.push(name, value);
     this.#callbacks.encodeHeaders(new ResponseHeaders(response.status, headers), false);
     this.#callbacks.encodeData(body, true);
   }

@@ -22,7 +22,8 @@ import { controlAccess } from './control-access.js';
 import type { GenerationParts } from './generation.js';
 import { GenerationLifetime } from './generation-lifetime.js';
 import { UsagePool } from './usage-pool.js';
-import { clusterSpec, engineWorkerSpecs, workerSpecs } from './worker-specs.js';
+import { API_SOURCE } from './workers/worker-overlay.js';
+import { clusterSpec, engineWorkerSpecs, workerSpecs } from './workers/worker-specs.js';
 
 /** What generations are built from; lives as long as the process. */
 export interface GenerationBuilderDependencies {
@@ -128,7 +129,9 @@ export class GenerationBuilder {
     lifetime.onDispose(() => registry.release(lifetime));
     registry.reconcile(lifetime, all);
     await registry.settled(lifetime, FIRST_PROBE_LIMIT_MS);
-    const list = config.clusters.map((cluster) => new WorkerCluster(clusterSpec(cluster), registry, [lifetime]));
+    const list = config.clusters.map(
+      (cluster) => new WorkerCluster(clusterSpec(cluster), registry, [lifetime, API_SOURCE]),
+    );
     return new ClusterSet(list);
   }
 

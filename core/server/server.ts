@@ -4,12 +4,14 @@ import type { LoadedConfig } from '../../config/loader.js';
 import { ConfigError } from '../api/errors.js';
 import type { BoundServer } from '../api/http-server.js';
 import type { Counter, Gauge } from '../api/stats.js';
+import { NetworkAllowList } from '../cluster/network-allow-list.js';
 import { createProcessServices, type ProcessServices } from '../di/composition-root.js';
 import { ConnectionManager } from '../http/connection-manager.js';
 import type { FilterManagerOptions } from '../http/filter-manager.js';
 import { openListener } from '../listener/listener.js';
 import type { LogLevel, LogOptions } from '../telemetry/log.js';
 import { openMetricsEndpoint } from '../telemetry/metrics-endpoint.js';
+import { adminEndpoints } from './admin-endpoints.js';
 import { describeChanges } from './config-diff.js';
 import { Generation, type GenerationParts } from './generation.js';
 import { GenerationBuilder } from './generation-builder.js';
@@ -18,7 +20,10 @@ import { ListenerSet, type ServedListener } from './listener-set.js';
 import { ProbeListeners } from './probe-listener.js';
 import { Readiness } from './readiness.js';
 import { drainServer } from './shutdown.js';
-import { workerEndpoints } from './worker-endpoints.js';
+import { StateFile } from './workers/state-file.js';
+import { workerEndpoints } from './workers/worker-endpoints.js';
+import { WorkerJobs } from './workers/worker-jobs.js';
+import { WorkerOverlay } from './workers/worker-overlay.js';
 
 /** Bytes that one filter may hold per direction before it slows the source down. */
 const FILTER_BUFFER_BYTES = 1024 * 1024;
@@ -52,6 +57,8 @@ export class Server {
   readonly #reloadsRejected: Counter;
   readonly #lastReloadSuccessful: Gauge;
   readonly #generationGauge: Gauge;
+  readonly #overlay: WorkerOverlay;
+  readonly #stateFile: StateFile | undefined;
   #current: Generation | undefined = undefined;
   readonly #retired = new Set<Generation>();
   #metrics: BoundServer | undefined = undefined;
@@ -70,6 +77,8 @@ export class Server {
     this.services = createProcessServices(logOptions, options.version ?? 'unknown');
     this.#load = options.load;
     this.#loaded = loaded;
+    const { state_dir: stateDir } = loaded.config.runtime;
+    this.#stateFile = stateDir === undefined ? undefined : new StateFile(stateDir, this.services.log.logger);
     const { stats } = this.services;
     const exceptions = stats.counter({ name: 'smg_filter_exceptions_total', help: 'Callbacks of filters that threw' });
     const managerOptions: FilterManagerOptions = {
@@ -89,7 +98,17 @@ export class Server {
     this.#readiness = new Readiness(this.services.clock, () => this.#current);
     this.services.registry.onChange(() => this.#readiness.invalidate());
     this.#probes = new ProbeListeners(this.#readiness, this.services.log.logger);
-    const endpoints = workerEndpoints(this.services.registry);
+    const { registry, client } = this.services;
+    this.#overlay = new WorkerOverlay(registry);
+    const jobs = new WorkerJobs(this.services.clock);
+    registry.onChange((event) => jobs.onWorkerEvent(event));
+    const endpoints = workerEndpoints({
+      registry,
+      overlay: this.#overlay,
+      jobs,
+      checkUrl: (url) => this.#refusalOf(url),
+      prepare: (url) => client.prepare([url]),
+    });
     this.#builder = new GenerationBuilder({
       services: this.services.container,
       registry: this.services.registry,
@@ -97,6 +116,7 @@ export class Server {
       localEndpoints: (clusters) => [
         ...informationEndpoints({ clusters, client: this.services.client, readiness: this.#readiness }),
         ...endpoints,
+        ...adminEndpoints({ client, workers: () => registry.list() }),
       ],
       managerOptions,
     });
@@ -116,6 +136,7 @@ export class Server {
     const loaded = await options.load();
     const server = new Server(options, loaded);
     try {
+      await server.#restoreWorkers();
       const parts = await server.#builder.build(loaded.config, loaded.catalog);
       const listeners = await server.#prepareListeners(parts);
       server.#swap(parts, listeners);
@@ -189,6 +210,22 @@ export class Server {
     }
   }
 
+  /** Why the admin API must not add a worker at this URL; undefined when it may. */
+  async #refusalOf(url: string): Promise<string | undefined> {
+    const { allow_networks: networks } = this.#loaded.config.admin.workers;
+    if (networks === undefined) return undefined;
+    const verdict = await new NetworkAllowList(networks).check(url);
+    return verdict.allowed ? undefined : verdict.reason;
+  }
+
+  /** Workers that the admin API added before the last restart. */
+  async #restoreWorkers(): Promise<void> {
+    const file = this.#stateFile;
+    if (file === undefined) return;
+    this.#overlay.restore(await file.read(), (state) => file.save(state));
+    await this.services.client.prepare(this.#overlay.urls());
+  }
+
   /** Returns what puts them into use. */
   async #prepareListeners(parts: GenerationParts): Promise<() => void> {
     try {
@@ -217,6 +254,7 @@ export class Server {
     });
     const old = this.#current;
     parts.activate();
+    this.#overlay.configure(parts.config.clusters);
     this.#current = generation;
     this.#generationGauge.set(generation.id);
     const { readiness_lag, liveness_lag } = parts.config.runtime.probes;
@@ -259,6 +297,7 @@ export class Server {
     const generations = [...this.#retired];
     if (this.#current !== undefined) generations.push(this.#current);
     for (const generation of generations) await generation.dispose();
+    await this.#stateFile?.flush();
     this.services.registry.close();
     this.services.client.closeAll();
     await this.services.log.close();

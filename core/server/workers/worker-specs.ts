@@ -1,6 +1,7 @@
-import type { ClusterConfig } from '../../config/gateway.js';
-import { UpstreamTlsSettings } from '../cluster/upstream-tls.js';
-import { type ClusterSpec, DEFAULT_DRAIN, type WorkerSpec } from '../cluster/worker-spec.js';
+import type { ClusterConfig } from '../../../config/gateway.js';
+import { UpstreamTlsSettings } from '../../cluster/upstream-tls.js';
+import { type ClusterSpec, DEFAULT_DRAIN, type WorkerSpec } from '../../cluster/worker-spec.js';
+import type { WorkerRecord } from './worker-record.js';
 
 /** Backend that speaks to a worker whose config names none. */
 function defaultBackend(runtime: string | undefined): string {
@@ -48,6 +49,54 @@ export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[
     pool: poolSettings(cluster),
     drain: DEFAULT_DRAIN,
   }));
+}
+
+/** A worker of the admin API in its cluster, whose settings it takes where it has none. */
+export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): WorkerSpec {
+  const runtime = record.runtime === 'unspecified' ? undefined : record.runtime;
+  const models = record.models.map(({ id }) => id);
+  const pool = poolSettings(cluster);
+  const { pool_idle_timeout_secs: idleSeconds, pool_max_connections: maxConnections } = record.http_pool ?? {};
+  return {
+    url: record.url,
+    cluster: cluster.name,
+    runtime,
+    workerType: record.worker_type ?? 'regular',
+    backend: record.backend ?? defaultBackend(runtime),
+    models: models.length > 0 ? models : cluster.models,
+    priority: record.priority ?? 50,
+    cost: record.cost ?? 1,
+    weight: record.weight ?? 1,
+    labels: record.labels ?? {},
+    apiKey: record.api_key ?? cluster.api_key?.reveal(),
+    tls: tlsSettings(cluster),
+    pool: {
+      ...pool,
+      maxConnections: maxConnections ?? pool.maxConnections,
+      idleMs: idleSeconds === undefined ? pool.idleMs : idleSeconds * 1_000,
+    },
+    ...withHealth(record.health, { health: healthSettings(cluster, runtime === 'external'), drain: DEFAULT_DRAIN }),
+  };
+}
+
+/** Health check and drain with what a `health` block of the admin API says laid over. */
+export function withHealth(
+  block: WorkerRecord['health'],
+  { health, drain }: Pick<WorkerSpec, 'health' | 'drain'>,
+): Pick<WorkerSpec, 'health' | 'drain'> {
+  if (block === undefined) return { health, drain };
+  const { check_interval_secs: every, timeout_secs: timeout, drain_settle_secs: settle } = block;
+  return {
+    health: {
+      ...health,
+      enabled: block.disable_health_check === undefined ? health.enabled : !block.disable_health_check,
+      intervalMs: every === undefined ? health.intervalMs : every * 1_000,
+      timeoutMs: timeout === undefined ? health.timeoutMs : timeout * 1_000,
+      healthyAfter: block.success_threshold ?? health.healthyAfter,
+      unhealthyAfter: block.failure_threshold ?? health.unhealthyAfter,
+    },
+    drain: settle === undefined ? drain : { ...drain, settleMs: settle * 1_000 },
+  };
 }
 
 /** What the cluster says of itself. */

@@ -1,0 +1,172 @@
+import { z } from 'zod';
+
+/**
+ * A worker as POST and PUT /workers take it: SMG's record (spelling of SMG 1.13), with `cluster`, `weight` and `backend` of
+ * our own. What the gateway cannot do with a worker is refused by name; nothing is taken and then forgotten.
+ */
+
+const seconds = (max = 86_400) => z.number().positive().max(max);
+const count = z.int().min(1).max(1_000);
+
+const modelCardSchema = z.looseObject({
+  id: z.string().min(1),
+  aliases: z.array(z.string().min(1)).optional(),
+});
+
+const healthSchema = z.strictObject({
+  check_interval_secs: seconds().optional(),
+  timeout_secs: seconds().optional(),
+  success_threshold: count.optional(),
+  failure_threshold: count.optional(),
+  disable_health_check: z.boolean().optional(),
+  drain_settle_secs: z.number().min(0).max(86_400).optional(),
+});
+
+const poolSchema = z.strictObject({
+  pool_idle_timeout_secs: z.number().min(0).max(86_400).optional(),
+  pool_max_connections: z.int().min(1).max(100_000).optional(),
+});
+
+const runtime = z.enum(['unspecified', 'sglang', 'vllm', 'trtllm', 'mlx', 'tokenspeed', 'generic', 'external']);
+
+/** What may be changed later without sending the whole record. */
+const changeable = {
+  priority: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .optional(),
+  cost: z.number().positive().optional(),
+  weight: z.number().min(0).max(1_000).optional(),
+  api_key: z.string().min(1).max(4_096).optional(),
+  health: healthSchema.optional(),
+};
+
+const recordSchema = z.strictObject({
+  ...changeable,
+  url: z.string(),
+  cluster: z.string().optional(),
+  runtime: runtime.optional(),
+  worker_type: z.enum(['regular']).optional(),
+  connection_mode: z.enum(['http']).optional(),
+  backend: z.string().optional(),
+  models: z.array(z.union([z.string().min(1), modelCardSchema])).optional(),
+  labels: z.record(z.string(), z.string()).optional(),
+  http_pool: poolSchema.optional(),
+});
+
+const patchSchema = z.strictObject({ ...changeable, labels: z.record(z.string(), z.string().nullable()).optional() });
+
+/** One model of a record. */
+export type ModelCard = z.output<typeof modelCardSchema>;
+
+/** A complete record. `api_key` is secret. */
+export interface WorkerRecord extends Omit<z.output<typeof recordSchema>, 'models'> {
+  readonly models: readonly ModelCard[];
+}
+
+/** A change of some fields. A label that is null is deleted. */
+export type WorkerPatch = z.output<typeof patchSchema>;
+
+/** Answered with 400; names the field. */
+export class RecordError extends Error {
+  override readonly name = 'RecordError';
+}
+
+/** Fields of SMG's record for what is not built: known, and refused by name. */
+const NOT_BUILT: Readonly<Record<string, string>> = {
+  provider: 'provider dialects',
+  bootstrap_port: 'disaggregated prefill and decode',
+  kv_connector: 'disaggregated prefill and decode',
+  kv_role: 'disaggregated prefill and decode',
+  kv_engine_id: 'disaggregated prefill and decode',
+  kv_block_size: 'event-driven cache-aware routing',
+  dp_size: 'data-parallel routing',
+  dp_rank: 'data-parallel routing',
+  dp_base_url: 'data-parallel routing',
+  resilience: 'retry and breaker settings of one worker',
+  overload: 'overload thresholds of one worker',
+  load_monitor_interval_secs: 'a load poll interval of one worker',
+  max_connection_attempts: 'a limit of connection attempts (workers are tried until they answer or are removed)',
+  multimodal_tensor_transport: 'multimodal processing',
+  multimodal_shm_min_bytes: 'multimodal processing',
+  zmq_handshake_address: 'ipc:// workers',
+};
+
+/** Throws RecordError. */
+export function parseRecord(body: Buffer): WorkerRecord {
+  const { runtime_type: alias, ...fields } = parseObject(body);
+  if (alias !== undefined && fields.runtime !== undefined && alias !== fields.runtime) {
+    throw new RecordError('runtime: differs from its alias runtime_type');
+  }
+  const { models = [], ...record } = check(recordSchema, {
+    ...fields,
+    ...(alias === undefined ? {} : { runtime: alias }),
+  });
+  const cards = models.map((model): ModelCard => (typeof model === 'string' ? { id: model } : model));
+  return { ...record, url: normalizeUrl(record.url), models: cards };
+}
+
+/** Throws RecordError. */
+export function parsePatch(body: Buffer): WorkerPatch {
+  return check(patchSchema, parseObject(body));
+}
+
+/**
+ * The one spelling of a worker's URL: no trailing slash, host in lower case, default port left out. Throws RecordError
+ * unless it is `http://` or `https://` with a host.
+ */
+export function normalizeUrl(text: string): string {
+  if (text === '') throw new RecordError('url: must not be empty');
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1];
+  if (scheme === undefined) throw new RecordError('url: must begin with http:// or https://');
+  if (['grpc', 'grpcs', 'ipc'].includes(scheme)) {
+    throw new RecordError(`url: ${scheme}:// workers are not built yet; http:// and https:// are`);
+  }
+  if (scheme !== 'http' && scheme !== 'https') {
+    throw new RecordError(`url: the scheme must be http or https, in lower case, not "${scheme.slice(0, 20)}"`);
+  }
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new RecordError('url: is not a URL with a host');
+  }
+  if (url.username !== '' || url.password !== '') throw new RecordError('url: must not hold credentials; use api_key');
+  if (url.search !== '' || url.hash !== '') throw new RecordError('url: must not have a query or fragment');
+  return url.origin + url.pathname.replace(/\/+$/, '');
+}
+
+function parseObject(body: Buffer): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    throw new RecordError(`JSON syntax error: ${body.length === 0 ? 'the body is empty' : (error as Error).message}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new RecordError('Invalid JSON data: the body must be an object');
+  }
+  // A null says "not given", as SMG reads it.
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null));
+}
+
+function check<T extends z.ZodType>(schema: T, fields: Record<string, unknown>): z.output<T> {
+  for (const [name, feature] of Object.entries(NOT_BUILT)) {
+    if (name in fields) throw new RecordError(`${name}: ${feature} is not built yet`);
+  }
+  const result = schema.safeParse(fields);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(describeIssue);
+  throw new RecordError(`Invalid JSON data: ${problems.join('; ')}`);
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const path = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => `${path === '' ? '' : `${path}.`}${key}: unknown field`).join('; ');
+  }
+  if (path === 'worker_type') return 'worker_type: only regular is built yet';
+  if (path === 'connection_mode') return 'connection_mode: only http is built yet';
+  return `${path}: ${issue.message}`;
+}

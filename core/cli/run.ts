@@ -135,8 +135,9 @@ class GatewayRun {
   #announce(): void {
     const { config } = this.#server.loaded;
     const metrics = this.#server.metricsAddress;
-    const places = [...this.#server.addresses, ...this.#server.probeAddresses];
-    const listeners = places.map(({ name, host, port }) => `${name} ${urlOf(host, port)}`);
+    const probes = this.#server.probeAddresses.map((address) => ({ ...address, scheme: 'http' }));
+    const places = [...this.#server.addresses, ...probes];
+    const listeners = places.map(({ name, host, port, scheme }) => `${name} ${urlOf(host, port, scheme)}`);
     const clusters = config.clusters.map(({ name, workers, engine, policy }) => ({
       name,
       workers: workers.length + (engine?.count ?? 0),
@@ -153,12 +154,12 @@ class GatewayRun {
     const first = this.#server.addresses[0];
     const embedded = config.clusters.find((cluster) => cluster.engine !== undefined);
     if (first === undefined || embedded === undefined) return;
-    this.#io.stderr.write(hints(urlOf(first.host, first.port), modelOf(embedded)));
+    this.#io.stderr.write(hints(urlOf(first.host, first.port, first.scheme), modelOf(embedded)));
   }
 }
 
-function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+function urlOf(host: string, port: number, scheme = 'http'): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** A model that the embedded engines of a cluster serve. */

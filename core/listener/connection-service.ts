@@ -16,6 +16,8 @@ export interface ListenerTls {
   readonly ca?: string | Buffer | readonly string[];
   /** With `ca`: whether a client without a certificate is turned away (`require`, the default). */
   readonly clientAuth?: 'require' | 'request';
+  /** Called for each handshake that fails, a wrong client certificate included. */
+  readonly onHandshakeFailed?: () => void;
 }
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -75,7 +77,7 @@ export class ConnectionService {
   }
 
   #createTlsServer(tls: ListenerTls, limits: ListenerLimits): TlsServer {
-    const { cert, key, ca, clientAuth = 'require' } = tls;
+    const { cert, key, ca, clientAuth = 'require', onHandshakeFailed = ignore } = tls;
     const server = createTlsServer({
       cert,
       key,
@@ -85,10 +87,13 @@ export class ConnectionService {
       ALPNProtocols: ['h2', 'http/1.1'],
       handshakeTimeout: limits.headMs > 0 ? limits.headMs : 0x7fffffff,
     });
-    server.on('tlsClientError', ignore);
+    server.on('tlsClientError', () => onHandshakeFailed());
     server.on('secureConnection', (socket: TLSSocket) => {
-      if (this.host.draining || (ca !== undefined && !isWelcome(socket))) socket.destroy();
-      else if (socket.alpnProtocol === 'h2') this.#http2.accept(socket);
+      if (this.host.draining) socket.destroy();
+      else if (ca !== undefined && !isWelcome(socket)) {
+        onHandshakeFailed();
+        socket.destroy();
+      } else if (socket.alpnProtocol === 'h2') this.#http2.accept(socket);
       else openHttp1(socket, this.host);
     });
     return server;

@@ -22,7 +22,16 @@ interface OpenedListener {
   /** How it serves. */
   readonly settings: string;
   readonly name: string;
+  readonly scheme: 'http' | 'https';
   readonly server: Listener;
+}
+
+/** Where a listener is bound. */
+export interface ListenerAddress {
+  readonly name: string;
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
 }
 
 /** Listeners that wait for their generation to become current. */
@@ -41,17 +50,24 @@ export interface PreparedListeners {
 export class ListenerSet {
   readonly #open: OpenListener;
   readonly #acceptorOf: (listener: ServedListener) => ServerStreamAcceptor;
+  readonly #onHandshakeFailed: (name: string) => void;
   #current: OpenedListener[] = [];
   readonly #draining = new Set<Promise<void>>();
 
-  constructor(open: OpenListener, acceptorOf: (listener: ServedListener) => ServerStreamAcceptor) {
+  /** `onHandshakeFailed` gets the name of the listener. */
+  constructor(
+    open: OpenListener,
+    acceptorOf: (listener: ServedListener) => ServerStreamAcceptor,
+    onHandshakeFailed: (name: string) => void,
+  ) {
     this.#open = open;
     this.#acceptorOf = acceptorOf;
+    this.#onHandshakeFailed = onHandshakeFailed;
   }
 
   /** Bound addresses, in the order of the config. */
-  get addresses(): readonly { readonly name: string; readonly host: string; readonly port: number }[] {
-    return this.#current.map(({ name, server }) => ({ name, host: server.host, port: server.port }));
+  get addresses(): readonly ListenerAddress[] {
+    return this.#current.map(({ name, scheme, server }) => ({ name, scheme, host: server.host, port: server.port }));
   }
 
   /** Client connections that are open. */
@@ -69,15 +85,21 @@ export class ListenerSet {
         const { config } = listener;
         const place = placeOf(config);
         const settings = settingsOf(listener);
+        const { name } = config;
+        const scheme = config.tls === undefined ? 'http' : 'https';
         const known = this.#current.find((other) => other.place === place);
         if (known === undefined) {
-          const server = await this.#open(config, serviceOf(config), this.#acceptorOf(listener));
-          opened.push({ place, settings, name: config.name, server });
+          const server = await this.#open(
+            config,
+            serviceOf(config, this.#onHandshakeFailed),
+            this.#acceptorOf(listener),
+          );
+          opened.push({ place, settings, name, scheme, server });
         } else if (known.settings !== settings) {
-          changes.push(known.server.prepare(serviceOf(config), this.#acceptorOf(listener)));
+          changes.push(known.server.prepare(serviceOf(config, this.#onHandshakeFailed), this.#acceptorOf(listener)));
         }
         const server = known?.server ?? (opened.at(-1) as OpenedListener).server;
-        next.push({ place, settings, name: config.name, server });
+        next.push({ place, settings, name, scheme, server });
       }
     } catch (error) {
       await Promise.all(opened.map(({ server }) => server.close()));
@@ -124,12 +146,13 @@ function settingsOf({ config, role }: ServedListener): string {
   return JSON.stringify([name, role, limits, tls, tls?.key.fingerprint]);
 }
 
-function serviceOf({ limits, tls }: ListenerConfig): ListenerService {
+function serviceOf({ name, limits, tls }: ListenerConfig, onHandshakeFailed: (name: string) => void): ListenerService {
   return {
     ...(tls !== undefined && {
       tls: {
         cert: tls.cert,
         key: tls.key.reveal(),
+        onHandshakeFailed: () => onHandshakeFailed(name),
         ...(tls.client_ca !== undefined && { ca: tls.client_ca, clientAuth: tls.client_auth ?? 'require' }),
       },
     }),

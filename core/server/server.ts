@@ -16,10 +16,11 @@ import { describeChanges } from './config-diff.js';
 import { Generation, type GenerationParts } from './generation.js';
 import { GenerationBuilder } from './generation-builder.js';
 import { informationEndpoints } from './information-endpoints.js';
-import { ListenerSet, type ServedListener } from './listener-set.js';
+import { type ListenerAddress, ListenerSet, type ServedListener } from './listener-set.js';
 import { ProbeListeners } from './probe-listener.js';
 import { Readiness } from './readiness.js';
 import { drainServer } from './shutdown.js';
+import { TlsMetrics } from './tls-metrics.js';
 import { StateFile } from './workers/state-file.js';
 import { workerEndpoints } from './workers/worker-endpoints.js';
 import { WorkerJobs } from './workers/worker-jobs.js';
@@ -52,6 +53,7 @@ export class Server {
   readonly #load: () => Promise<LoadedConfig>;
   readonly #builder: GenerationBuilder;
   readonly #listeners: ListenerSet;
+  readonly #tlsMetrics: TlsMetrics;
   readonly #readiness: Readiness;
   readonly #probes: ProbeListeners;
   readonly #reloadsRejected: Counter;
@@ -120,6 +122,7 @@ export class Server {
       ],
       managerOptions,
     });
+    this.#tlsMetrics = new TlsMetrics(stats);
     const { clock } = this.services;
     this.#listeners = new ListenerSet(
       ({ host, port }, service, accept) => openListener({ host, port, clock, ...service }, accept),
@@ -128,6 +131,7 @@ export class Server {
         const facts = { name, administrationOnly: role === 'administration', bodyLimitBytes: limits.body };
         return new ConnectionManager(facts, clock, () => this.#current as Generation).accept;
       },
+      (name) => this.#tlsMetrics.failuresOf(name).inc(),
     );
   }
 
@@ -150,7 +154,7 @@ export class Server {
   }
 
   /** What clients can connect to. */
-  get addresses(): readonly { readonly name: string; readonly host: string; readonly port: number }[] {
+  get addresses(): readonly ListenerAddress[] {
     return this.#listeners.addresses;
   }
 
@@ -261,6 +265,7 @@ export class Server {
     this.#readiness.board.setLimits(readiness_lag, liveness_lag);
     this.#readiness.refresh();
     commitListeners();
+    this.#tlsMetrics.update(parts.config);
     if (old === undefined) return;
     this.#retired.add(old);
     old.retire();

@@ -122,6 +122,13 @@ resilience: { retry: { attempts: 2, backoff: { initial: 1ms, max: 1ms } } }`;
     }
   });
 
+  it('carries many requests at once, which share connections', async () => {
+    const worker = await startEngine();
+    const gateway = await start(cluster(worker.url, MUTUAL), files(authority.issue({ name: 'gateway' })));
+    const replies = await Promise.all(Array.from({ length: 40 }, () => chat(gateway, 'hi')));
+    for (const reply of replies) assert.match(await reply.body, /"content":"gateway"[\s\S]*\[DONE\]/);
+  });
+
   it('without the certificate that a worker wants, or with an unknown authority, fails as 502', async () => {
     const worker = await startEngine();
     const own = authority.issue({ name: 'gateway' });
@@ -174,7 +181,7 @@ describe('TLS of a listener', () => {
 clusters: [{ name: c, engine: { type: sim, config: { models: [m], ttft: 1ms, itl: 20ms, output_tokens: 20 } } }]`;
 
   it('changes with its files: new handshakes see the new certificate, a running stream ends', async () => {
-    const [before, now] = [authority.issue({ name: 'before' }), authority.issue({ name: 'after' })];
+    const [before, now] = [authority.issue({ name: 'before', days: 2 }), authority.issue({ name: 'after', days: 4 })];
     const gateway = await start(yaml(), { 's.pem': before.cert, 's.key': before.key });
     const tls = { ca: authority.cert };
     const running = await chat(gateway, 'hi', tls);
@@ -182,7 +189,10 @@ clusters: [{ name: c, engine: { type: sim, config: { models: [m], ttft: 1ms, itl
     await writeFile(join(gateway.dir, 's.pem'), now.cert);
     await writeFile(join(gateway.dir, 's.key'), now.key);
     const { port } = gateway;
+    const expiry = /^smg_tls_certificate_expiry_seconds\{owner="listener:main"\} (\d+)$/m;
+    const previous = Number(expiry.exec(await gateway.metricsText())?.[1]);
     assert.equal((await gateway.reload(yaml())).ok, true);
+    assert.ok(Number(expiry.exec(await gateway.metricsText())?.[1]) > previous + 86_400);
     assert.deepEqual(
       gateway.server.addresses.map((address) => address.port),
       [port],
@@ -203,6 +213,7 @@ clusters: [{ name: c, engine: { type: sim, config: { models: [m], ttft: 1ms, itl
     await gateway.reload(yaml(', client_ca: $file:clients.pem'));
     await assert.rejects(chat(gateway, 'hi', tls));
     await assert.rejects(chat(gateway, 'hi', { ...tls, ...createTestAuthority().issue() }));
+    assert.match(await gateway.metricsText(), /^smg_tls_handshake_failures_total\{listener="main"\} 2$/m);
     const known = await chat(gateway, 'hi', { ...tls, ...clients.issue() });
     assert.match(await known.body, /\[DONE\]/);
     assert.match(await open.body, /\[DONE\]/);

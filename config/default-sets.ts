@@ -28,6 +28,7 @@ export function applyDefaultSet(root: MapNode, fallback: DefaultSet): MapNode {
   map = fillClusters(map);
   if (set === 'smg') {
     map = fill(map, ['telemetry', 'logs', 'format'], 'text');
+    map = withSmgLimits(map);
     if (!isOff(nodeAt(map, 'telemetry', 'metrics', 'prometheus'))) {
       map = fill(map, ['telemetry', 'metrics', 'prometheus', 'host'], anyAddress(map));
     }
@@ -52,6 +53,15 @@ function fillClusters(root: MapNode): MapNode {
   const clusters = childOf(root, 'clusters');
   if (clusters !== undefined && (clusters.kind !== 'list' || clusters.items.length > 0)) return root;
   return assignNode(root, ['clusters'], nodeOf([{ name: 'default' }], ['clusters'], DEFAULT_ORIGIN)) as MapNode;
+}
+
+/** A cap on concurrency is always there, and bounds the burst of the request rate. */
+function withSmgLimits(root: MapNode): MapNode {
+  const map = fill(root, ['limits', 'concurrency', 'max'], 'auto');
+  const max = nodeAt(map, 'limits', 'concurrency', 'max');
+  const burst = max?.kind === 'scalar' ? Number(max.value) : 0;
+  if (childOf(nodeAt(map, 'limits', 'rate'), 'requests') === undefined || !(burst > 0)) return map;
+  return fill(map, ['limits', 'rate', 'burst'], burst);
 }
 
 /** The unspecified address of the family that the first listener for clients uses. */

@@ -66,8 +66,8 @@ describe('a filter chain', () => {
     ],
     [
       'a type that is still to come',
-      'filters: [{ preset: standard }, rate_limit]',
-      /the filter "rate_limit" is not built yet; there are/,
+      'filters: [{ preset: standard }, budget]',
+      /the filter "budget" is not built yet; there are/,
     ],
     [
       'the same name twice',
@@ -110,6 +110,16 @@ describe('a filter chain', () => {
       /filters\[0\]\.config: has no effect beside preset/,
     ],
     [
+      'limits without the filter',
+      'filters: [{ preset: minimal }]\nlimits: { concurrency: 5 }',
+      /limits\.concurrency: has no effect: the chain has no filter "admission"/,
+    ],
+    [
+      'priority classes, which are to come',
+      'limits: { priority: { default_max_class: default } }',
+      /limits\.priority: .*not built yet/,
+    ],
+    [
       'auth settings without the filter',
       'filters: [{ preset: minimal }]\nauth: { api_key: abcdef }',
       /2:7\s+auth: has no effect: the chain has no filter "auth"/,
@@ -135,6 +145,37 @@ describe('the config of a filter', () => {
       attempts: 7,
       backoff: { initial: '1s', max: '2s', factor: 1.5, jitter: 0.2 },
     });
+  });
+
+  it('takes limits and tenants from their blocks, shorthand included', async () => {
+    const text = [
+      'limits:',
+      '  concurrency: 64',
+      '  rate: 50/s',
+      '  address: { requests: 5/s, burst: 9 }',
+      '  tenants: { default: { requests: 600/min } }',
+      'tenants: { header: { trust: true } }',
+    ].join('\n');
+    assert.deepEqual(await configOf(text, 'admission'), { max: 64 });
+    assert.deepEqual(await configOf(text, 'rate_limit'), {
+      global: { requests: '50/s' },
+      address: { requests: '5/s', burst: 9 },
+      tenants: { default: { requests: '600/min' } },
+      identity: { header: { trust: true } },
+    });
+    assert.deepEqual(await configOf('limits: { concurrency: off, rate: off }', 'admission'), {});
+    assert.deepEqual(await configOf('limits: { concurrency: auto }', 'admission'), { max: 'auto' });
+  });
+
+  it('has a cap on concurrency under `defaults: smg`, which bounds the burst of the rate', async () => {
+    assert.deepEqual(await configOf('defaults: smg', 'admission'), { max: 'auto' });
+    assert.deepEqual(await configOf('{ defaults: smg, limits: { concurrency: off } }', 'admission'), {});
+    const text = '{ defaults: smg, limits: { concurrency: 30, rate: 5/s } }';
+    assert.deepEqual(await configOf(text, 'rate_limit'), { global: { requests: '5/s', burst: 30 } });
+    assert.deepEqual(await configOf('{ defaults: smg, limits: { rate: 5/s } }', 'rate_limit'), {
+      global: { requests: '5/s' },
+    });
+    assert.deepEqual((await chainOf('{ defaults: smg, filters: [{ preset: minimal }] }')).includes('admission'), false);
   });
 
   it('takes request ids, aliases and the access log from their blocks', async () => {

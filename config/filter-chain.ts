@@ -44,6 +44,10 @@ function entryAs(key: string, from = key) {
   };
 }
 
+function wrappedAs(key: string) {
+  return (block: ConfigNode): ConfigNode => mapNode([[key, block]], block.path, block.origin);
+}
+
 /** Routes as the filter `model` takes them: it picks the cluster and the time limit, not the changes of filters. */
 function routesOf(block: ConfigNode): ConfigNode | undefined {
   if (block.kind !== 'list' || block.items.length === 0) return undefined;
@@ -57,13 +61,18 @@ export const FILTER_BLOCKS: readonly FilterBlock[] = [
   { filter: 'telemetry', path: ['telemetry', 'logs'], toConfig: entryAs('access_log', 'access') },
   { filter: 'cors', path: ['cors'], toConfig: (block) => block },
   { filter: 'auth', path: ['auth'], toConfig: (block) => block },
+  { filter: 'rate_limit', path: ['limits', 'rate'], toConfig: wrappedAs('global') },
+  { filter: 'rate_limit', path: ['limits', 'address'], toConfig: wrappedAs('address') },
+  { filter: 'rate_limit', path: ['limits', 'tenants'], toConfig: wrappedAs('tenants') },
+  { filter: 'rate_limit', path: ['tenants'], toConfig: wrappedAs('identity') },
+  { filter: 'admission', path: ['limits', 'concurrency'], toConfig: (block) => block },
   { filter: 'model', path: ['models'], toConfig: entryAs('aliases') },
   { filter: 'model', path: ['routes'], toConfig: routesOf },
   { filter: 'retry', path: ['resilience', 'retry'], toConfig: (block) => block },
 ];
 
 /** Blocks that lead nowhere when the chain lacks their filter; `auth` there would leave the gateway open. */
-const NEEDS_FILTER = ['auth', 'cors', 'model', 'retry', 'request_id'];
+const NEEDS_FILTER = ['auth', 'cors', 'rate_limit', 'admission', 'model', 'retry', 'request_id'];
 
 /** Whether a node says `off` (or `false`). */
 export function isOff(node: ConfigNode | undefined): boolean {
@@ -197,7 +206,8 @@ class ChainBuilder {
     if (node === undefined || isOff(node)) return;
     const index = this.#items.findIndex((item) => item.name === block.filter);
     if (index < 0) {
-      if (!NEEDS_FILTER.includes(block.filter) || this.#removed.has(block.filter)) return;
+      const written = node.origin.source !== 'default';
+      if (!written || !NEEDS_FILTER.includes(block.filter) || this.#removed.has(block.filter)) return;
       const message = `has no effect: the chain has no filter "${block.filter}"`;
       this.#issues.push({ origin: node.origin, path: formatPath(node.path), message });
       return;

@@ -2,11 +2,14 @@ import type { FlagSpec } from './flag-spec.js';
 import {
   asAdministratorKey,
   asBytes,
+  asConcurrency,
   asCount,
+  asCountOrNone,
   asDecimal,
   asFileReference,
   asMilliseconds,
   asOneOf,
+  asPerSecond,
   asPort,
   asPositiveSeconds,
   asProbeListener,
@@ -23,6 +26,7 @@ const LIMITS = [...MAIN, 'limits'];
 const HEALTH = ['resilience', 'health'];
 const RETRY = ['resilience', 'retry'];
 const BACKOFF = [...RETRY, 'backoff'];
+const CONCURRENCY = ['limits', 'concurrency'];
 const PROMETHEUS = ['telemetry', 'metrics', 'prometheus'];
 
 function built(
@@ -57,6 +61,7 @@ function accepted(group: string, name: string, help: string): FlagSpec {
 const WORKERS = 'Listener and workers';
 const LOGS = 'Logging and metrics';
 const REQUESTS = 'Request handling';
+const PROTECTION = 'Limits';
 const RESILIENCE = 'Retry and health';
 const SECURITY = 'TLS and auth';
 const ROUTING = 'Routing';
@@ -205,6 +210,47 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
     [...BACKOFF, 'jitter'],
     asDecimal,
     'Random share of a wait, 0 to 1. Default 0.2.',
+  ),
+  built(
+    PROTECTION,
+    '--max-concurrent-requests',
+    'COUNT',
+    [...CONCURRENCY, 'max'],
+    asConcurrency,
+    'Requests that run at once; -1 = 1024 per core, at least 4096; 0 = any. Default -1.',
+  ),
+  built(
+    PROTECTION,
+    '--queue-size',
+    'COUNT',
+    [...CONCURRENCY, 'queue'],
+    asCountOrNone,
+    'Requests that may wait; 0 = none. Default 100.',
+  ),
+  built(
+    PROTECTION,
+    '--queue-timeout-secs',
+    'SECONDS',
+    [...CONCURRENCY, 'queue_timeout'],
+    asSeconds,
+    'Longest wait of a request. Default 60.',
+  ),
+  built(
+    PROTECTION,
+    '--rate-limit-tokens-per-second',
+    'COUNT',
+    ['limits', 'rate'],
+    asPerSecond,
+    'Requests per second of all clients together; 0 = any. Default 0.',
+  ),
+  toggle(PROTECTION, '--trust-tenant-header', ['tenants', 'header', 'trust'], true, 'Take the tenant from a header.'),
+  built(
+    PROTECTION,
+    '--tenant-header-name',
+    'HEADER',
+    ['tenants', 'header', 'name'],
+    asText,
+    'That header. Default x-smg-tenant-id.',
   ),
   toggle(RESILIENCE, '--disable-retries', RETRY, 'off', 'One attempt only.'),
   accepted(RESILIENCE, '--disable-circuit-breaker', 'There is none yet.'),

@@ -20,6 +20,13 @@ export const asPort = integer(0, 65_535, (value) => value);
 /** A port becomes a whole listener: probes have one of their own. */
 export const asProbeListener: FlagTransform = (text) => ({ name: 'probe', kind: 'probe', port: Number(asPort(text)) });
 export const asCount = integer(1, 1_000_000, (value) => value);
+export const asCountOrNone = integer(0, 1_000_000, (value) => value);
+/** SMG's limit of concurrency: -1 is its automatic cap, everything else that is not positive none. */
+export const asConcurrency = integer(-2_147_483_648, 1_000_000, (value) =>
+  value === -1 ? 'auto' : Math.max(0, value),
+);
+/** So many per second; 0 switches the limit off. */
+export const asPerSecond = integer(0, 1_000_000_000, (value) => (value === 0 ? 'off' : `${value}/s`));
 /** Seconds become a duration. */
 export const asSeconds = integer(0, 2_147_483, (value) => `${value}s`);
 export const asPositiveSeconds = integer(1, 2_147_483, (value) => `${value}s`);

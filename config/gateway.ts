@@ -28,6 +28,18 @@ const resilienceSchema = z
   .prefault({})
   .describe('What happens when workers fail.');
 
+const limitsSchema = z
+  .strictObject({
+    concurrency: offOr(pluginBlock('admission')).optional().describe('Config of the filter admission, or `off`.'),
+    rate: offOr(pluginBlock('rate_limit'))
+      .optional()
+      .describe('Limit of all requests together (rate_limit), or `off`.'),
+    address: offOr(pluginBlock('rate_limit')).optional().describe('Limit of each client address, or `off`.'),
+    tenants: pluginBlock('rate_limit').optional().describe('Limits by tenant; `default` for those not listed.'),
+  })
+  .prefault({})
+  .describe('How much is taken on.');
+
 const pluginReferenceSchema = z.strictObject({
   package: z.string().min(1).describe('npm package, or a path relative to this file.'),
 });
@@ -52,6 +64,8 @@ export const gatewaySchema = z.strictObject({
   resilience: resilienceSchema,
   auth: pluginBlock('auth').optional(),
   cors: pluginBlock('cors').optional(),
+  limits: limitsSchema,
+  tenants: pluginBlock('rate_limit').optional().describe('Whose a request is, beside its key (rate_limit).'),
   telemetry: telemetrySchema,
   plugins: z.array(pluginReferenceSchema).default([]).describe('Packages that bring plugins.'),
   admin: adminSchema,

@@ -15,6 +15,9 @@ const SHORTHAND: readonly (readonly [readonly string[], JsonSchema])[] = [
   [['policies', 'additionalProperties'], { type: 'string' }],
   [['plugins', 'items'], { type: 'string' }],
   [['auth'], { type: 'string' }],
+  [['limits', 'properties', 'concurrency'], { type: 'integer' }],
+  [['limits', 'properties', 'rate'], { type: 'string' }],
+  [['limits', 'properties', 'address'], { type: 'string' }],
 ];
 
 /** Names that the loader fills in. */
@@ -25,12 +28,20 @@ const FILLED_IN: readonly (readonly string[])[] = [
 ];
 
 /** Blocks whose shape is that of a filter's config. */
-const BLOCKS: readonly (readonly [readonly string[], string])[] = [
+const BLOCKS: readonly (readonly [path: readonly string[], filter: string, property?: string])[] = [
   [['auth'], 'auth'],
   [['cors'], 'cors'],
   [['telemetry', 'properties', 'request_id'], 'request_id'],
   [['resilience', 'properties', 'retry'], 'retry'],
+  [['limits', 'properties', 'concurrency'], 'admission'],
+  [['limits', 'properties', 'rate'], 'rate_limit', 'global'],
+  [['limits', 'properties', 'address'], 'rate_limit', 'address'],
+  [['limits', 'properties', 'tenants'], 'rate_limit', 'tenants'],
+  [['tenants'], 'rate_limit', 'identity'],
 ];
+
+/** Blocks that may also be `off`. */
+const MAY_BE_OFF: readonly string[] = ['retry', 'concurrency', 'rate', 'address'];
 
 /** JSON Schema (2020-12) of the file as it may be written: shorthand included, defaults shown, plugins by the catalog. */
 export function configJsonSchema(catalog: PluginCatalog | undefined): object {
@@ -66,11 +77,12 @@ function addPlugins(properties: Record<string, JsonSchema>, catalog: PluginCatal
     const plugin = catalog.get(kind, type);
     return plugin === undefined ? undefined : toJson(plugin.configSchema);
   };
-  for (const [path, filter] of BLOCKS) {
-    const config = configOf('filter', filter);
+  for (const [path, filter, property] of BLOCKS) {
+    const whole = configOf('filter', filter);
+    const config = property === undefined ? whole : whole?.properties?.[property];
     if (config === undefined) continue;
     replace(properties, path, (node) =>
-      filter === 'retry'
+      MAY_BE_OFF.includes(path.at(-1) as string)
         ? { description: node.description, anyOf: [{ enum: ['off', false] }, config] }
         : { ...config, description: node.description },
     );

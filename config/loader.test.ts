@@ -75,7 +75,7 @@ describe('a configuration', () => {
       clusters.map(({ name, workers }) => [name, workers.length]),
       [['default', 0]],
     );
-    assert.equal((await loadText('clusters:\nfilters:\nauth:\n')).config.filters.length, 10);
+    assert.equal((await loadText('clusters:\nfilters:\nauth:\n')).config.filters.length, 12);
   });
 
   it('has anchors, merge keys and free keys', async () => {

@@ -71,16 +71,17 @@ const PLANNED: readonly PlannedFeature[] = [
   { feature: 'log files', one: '--log-dir' },
   { feature: 'choosing histogram buckets', many: '--prometheus-duration-buckets' },
   { feature: 'tracing', none: '--enable-trace', one: '--otlp-traces-endpoint' },
-  { feature: 'tenants', none: '--trust-tenant-header', one: '--tenant-header-name' },
   { feature: 'keep-alive frames in idle streams', one: '--sse-keepalive-secs' },
   { feature: 'a bound on buffered request bodies', one: '--max-buffered-request-bytes' },
   {
-    feature: 'admission control',
-    none: '--priority-scheduler-enabled --tenant-rate-limit-enabled',
-    one:
-      '--max-concurrent-requests --queue-size --queue-timeout-secs --rate-limit-tokens-per-second ' +
-      '--priority-scheduler-default-max-class --priority-scheduler-config --priority-scheduler-tenant-metric-top-n ' +
-      '--tenant-rate-limit-config',
+    feature: 'the priority scheduler',
+    none: '--priority-scheduler-enabled',
+    one: '--priority-scheduler-default-max-class --priority-scheduler-config --priority-scheduler-tenant-metric-top-n',
+  },
+  {
+    feature: 'token budgets of tenants',
+    none: '--tenant-rate-limit-enabled',
+    one: '--tenant-rate-limit-config',
   },
   {
     feature: 'the circuit breaker',

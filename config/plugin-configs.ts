@@ -58,7 +58,15 @@ export function resolvePlugins(
   resolver.checkChain();
   resolver.checkBackends();
   if (parsed === undefined || resolver.issues.length > 0) return { issues: resolver.issues, config: undefined };
-  const { include: _include, policies: _policies, auth: _auth, cors: _cors, resilience: _resilience, ...rest } = parsed;
+  const {
+    include: _include,
+    policies: _policies,
+    auth: _auth,
+    cors: _cors,
+    resilience: _resilience,
+    ...others
+  } = parsed;
+  const { limits: _limits, tenants: _tenants, ...rest } = others;
   const { request_id: _requestId, ...telemetry } = parsed.telemetry;
   const clusters = parsed.clusters.map((cluster, index): ClusterConfig => {
     const policy = policies[index] as PolicyConfig;

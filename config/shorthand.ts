@@ -84,6 +84,23 @@ function withoutNulls(root: MapNode): MapNode {
   return { ...root, entries };
 }
 
+/** A number is how many requests at once; a text is a rate. */
+function expandLimits(limits: ConfigNode): ConfigNode {
+  if (limits.kind !== 'map') return limits;
+  let map = withoutNulls(limits);
+  map = changeEntry(map, 'concurrency', (node) =>
+    isNumber(node) || (isText(node) && textIs(node, 'auto')) ? wrap('max', node) : node,
+  );
+  for (const key of ['rate', 'address']) {
+    map = changeEntry(map, key, (node) => (isText(node) && !textIs(node, 'off') ? wrap('requests', node) : node));
+  }
+  return map;
+}
+
+function textIs(node: ConfigNode, text: string): boolean {
+  return node.kind === 'scalar' && node.value === text;
+}
+
 /**
  * Writes out the shorthand of one document: strings where an object has one main field, plain lists of URLs, numbers as
  * ports, missing names. Run on each file before it is merged, and on the whole once more; a second run changes nothing.
@@ -102,6 +119,7 @@ export function expandShorthand(root: MapNode): MapNode {
     mapItems(asList(node), (item) => (isText(item) ? wrap('name', item) : item)),
   );
   map = changeEntry(map, 'clusters', expandClusters);
+  map = changeEntry(map, 'limits', expandLimits);
   map = changeEntry(map, 'admin', (node) =>
     node.kind === 'map' ? changeEntry(node, 'listener', (item) => expandTls(item, 'client_ca')) : node,
   );

@@ -1,10 +1,12 @@
 import type { AnyPlugin } from '../core/api/define.js';
+import admission from './admission/factory.js';
 import auth from './auth/factory.js';
 import cors from './cors/factory.js';
 import credentials from './credentials/factory.js';
 import inference from './inference/factory.js';
 import model from './model/factory.js';
 import policy from './policy/factory.js';
+import rateLimit from './rate_limit/factory.js';
 import requestId from './request_id/factory.js';
 import retry from './retry/factory.js';
 import telemetry from './telemetry/factory.js';
@@ -12,12 +14,14 @@ import upstream from './upstream/factory.js';
 
 /** Every filter that ships with the gateway. The order means nothing; the chain is written in YAML. */
 export const BUILT_IN_FILTERS: readonly AnyPlugin[] = [
+  admission,
   auth,
   cors,
   credentials,
   inference,
   model,
   policy,
+  rateLimit,
   requestId,
   retry,
   telemetry,

@@ -47,6 +47,8 @@ export function createStubCatalog(extra: readonly AnyPlugin[] = []): PluginCatal
     filter('telemetry', z.strictObject({ access_log: z.boolean().default(true) })),
     filter('cors', z.strictObject({ allow_origins: z.array(z.string()).default([]) })),
     filter('auth', AUTH),
+    filter('rate_limit', z.looseObject({})),
+    filter('admission', z.looseObject({})),
     filter('inference', none, { provides: ['inference_request'] }),
     filter(
       'model',

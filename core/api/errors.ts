@@ -41,6 +41,8 @@ export const ERROR_CODES = {
   expectation_failed: spec(417, 'invalid_request_error'),
   rate_limited: spec(429, 'rate_limit_error'),
   quota_exceeded: spec(429, 'rate_limit_error'),
+  admission_queue_full: spec(429, 'rate_limit_error'),
+  tenant_rate_limit_exceeded: spec(429, 'rate_limit_error'),
   upstream_rate_limited: spec(429, 'rate_limit_error', true),
   request_header_fields_too_large: spec(431, 'invalid_request_error'),
   client_closed: spec(499, 'invalid_request_error'),
@@ -53,6 +55,7 @@ export const ERROR_CODES = {
   no_available_workers: spec(503, 'server_error', true),
   overloaded: spec(503, 'server_error', true),
   draining: spec(503, 'server_error'),
+  admission_queue_timeout: spec(503, 'server_error'),
   upstream_timeout: spec(504, 'server_error', true),
 } as const satisfies Record<string, ErrorCodeSpec>;
 

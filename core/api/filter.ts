@@ -115,7 +115,10 @@ export interface StreamFilterCallbacks {
   readonly run: RunInfo;
   /** Owner of what this run acquires. */
   readonly scope: RequestScope;
-  /** Bytes this filter may hold per direction before the manager answers 413 (request) or 500 (response). */
+  /**
+   * Bytes this filter may hold per direction before the manager answers 413 (request) or 500 (response). With a stop
+   * that slows the source down: bytes from which on it is not read; set it lower before such a stop to hold less.
+   */
   bufferLimit: number;
   /** Aborted when the run ends or is reset. Created on first read; pass it to every outgoing call. */
   readonly signal: AbortSignal;

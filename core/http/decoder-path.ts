@@ -32,6 +32,10 @@ export class DecoderPath implements HeldBodiesOwner {
     this.#held = new HeldBodies(manager.filters.length, manager.watermarkBytes, this);
   }
 
+  heldLimit(k: number): number {
+    return this.#manager.callbacksOf(k).bufferLimit;
+  }
+
   onHeldWatermark(above: boolean): void {
     this.#manager.readDisable(above);
   }

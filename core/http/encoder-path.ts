@@ -37,6 +37,10 @@ export class EncoderPath implements HeldBodiesOwner {
     this.#held = new HeldBodies(manager.filters.length, manager.watermarkBytes, this);
   }
 
+  heldLimit(k: number): number {
+    return this.#manager.callbacksOf(k).bufferLimit;
+  }
+
   onHeldWatermark(above: boolean): void {
     if (above) this.#manager.onAboveWriteBufferHighWatermark();
     else this.#manager.onBelowWriteBufferLowWatermark();

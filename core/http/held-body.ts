@@ -43,6 +43,8 @@ export class HeldBody {
 export interface HeldBodiesOwner {
   /** Alternates, beginning with true; false comes once half of the limit is left. */
   onHeldWatermark(above: boolean): void;
+  /** Bytes that filter `k` may hold before the source is slowed down. */
+  heldLimit(k: number): number;
 }
 
 /** What waits at the filters of one run, in one direction, and whether that is more than the source should go on with. */
@@ -92,14 +94,25 @@ export class HeldBodies {
   }
 
   updateWatermark(): void {
+    // Until the low mark is reached, half of each limit counts as too much.
+    const share = this.#above ? 0.5 : 1;
+    const above = this.#exceeds(share);
+    if (above === this.#above) return;
+    this.#above = above;
+    this.#owner.onHeldWatermark(above);
+  }
+
+  /** Whether all filters together hold more than this share of the limit, or one of them more than that of its own. */
+  #exceeds(share: number): boolean {
+    const list = this.#held;
+    if (list === undefined) return false;
     let bytes = 0;
-    if (this.#held !== undefined) for (const held of this.#held) bytes += held?.bytes ?? 0;
-    if (!this.#above && bytes > this.#limitBytes) {
-      this.#above = true;
-      this.#owner.onHeldWatermark(true);
-    } else if (this.#above && bytes <= this.#limitBytes / 2) {
-      this.#above = false;
-      this.#owner.onHeldWatermark(false);
+    for (let k = 0; k < list.length; k++) {
+      const held = list[k]?.bytes ?? 0;
+      if (held === 0) continue;
+      if (held > this.#owner.heldLimit(k) * share) return true;
+      bytes += held;
     }
+    return bytes > this.#limitBytes * share;
   }
 }

@@ -24,7 +24,8 @@ export function renderLocalReply(error: GatewayError, dialect: ErrorDialect, req
   ]);
   if (error.retryAfterMs !== undefined) headers.append('retry-after', String(Math.ceil(error.retryAfterMs / 1000)));
   // SDKs retry every 5xx by themselves; that is waste where we know that the answer will not change.
-  if (error.status >= 500 && !error.retryable && error.code !== 'draining') headers.append('x-should-retry', 'false');
+  const worthRetrying = error.retryable || error.retryAfterMs !== undefined || error.code === 'draining';
+  if (error.status >= 500 && !worthRetrying) headers.append('x-should-retry', 'false');
   return { headers, body };
 }
 

@@ -6,6 +6,7 @@ import type { AnyPlugin, FilterDefinition, PluginKind } from '../api/define.js';
 import type { Engine, RunningEngine } from '../api/engine.js';
 import { BugError, ConfigError } from '../api/errors.js';
 import type { FilterFactoryCb } from '../api/filter.js';
+import { KeptState } from '../api/kept-state.js';
 import { Logger } from '../api/log.js';
 import { Policies, type Policy } from '../api/policy.js';
 import { type Cluster, Clusters } from '../api/worker.js';
@@ -21,6 +22,7 @@ import { type BuiltFilter, compileChains } from './chain-compiler.js';
 import { controlAccess } from './control-access.js';
 import type { GenerationParts } from './generation.js';
 import { GenerationLifetime } from './generation-lifetime.js';
+import { KeptStates } from './kept-states.js';
 import { UsagePool } from './usage-pool.js';
 import { API_SOURCE } from './workers/worker-overlay.js';
 import { clusterSpec, engineWorkerSpecs, workerSpecs } from './workers/worker-specs.js';
@@ -54,6 +56,8 @@ export class GenerationBuilder {
   readonly #dependencies: GenerationBuilderDependencies;
   /** Engines outlive a reload that does not change them. */
   readonly #engines = new UsagePool<StartedEngine>();
+
+  readonly #kept = new KeptStates();
 
   constructor(dependencies: GenerationBuilderDependencies) {
     this.#dependencies = dependencies;
@@ -89,8 +93,10 @@ export class GenerationBuilder {
       apis.push(await create<ClientApi>(requirePlugin(catalog, 'api', type), undefined, services, lifetime));
     }
     const filters: BuiltFilter[] = [];
+    const activations: (() => void)[] = [];
     for (const { config: filter, definition } of plan) {
       const plugin = services.createChild();
+      plugin.bind(KeptState, this.#kept.forInstance(filter.type, filter.name, lifetime, activations));
       const factory = await create<FilterFactoryCb | undefined>(
         definition,
         filter.parsed,
@@ -109,7 +115,10 @@ export class GenerationBuilder {
       apis,
       controlAccess: controlAccess(config, filters),
       lifetime,
-      activate: () => this.#dependencies.registry.activate(lifetime),
+      activate: () => {
+        this.#dependencies.registry.activate(lifetime);
+        for (const activate of activations) activate();
+      },
     };
   }
 

@@ -3,6 +3,7 @@ import { ADMIN_LISTENER } from '../../config/listener.js';
 import type { LoadedConfig } from '../../config/loader.js';
 import { ConfigError } from '../api/errors.js';
 import type { BoundServer } from '../api/http-server.js';
+import { ShutdownSignal } from '../api/shutdown.js';
 import type { Counter, Gauge } from '../api/stats.js';
 import { NetworkAllowList } from '../cluster/network-allow-list.js';
 import { createProcessServices, type ProcessServices } from '../di/composition-root.js';
@@ -20,6 +21,7 @@ import { type ListenerAddress, ListenerSet, type ServedListener } from './listen
 import { ProbeListeners } from './probe-listener.js';
 import { Readiness } from './readiness.js';
 import { drainServer } from './shutdown.js';
+import { ProcessShutdownSignal } from './shutdown-signal.js';
 import { TlsMetrics } from './tls-metrics.js';
 import { StateFile } from './workers/state-file.js';
 import { workerEndpoints } from './workers/worker-endpoints.js';
@@ -50,6 +52,7 @@ export type ReloadResult =
  */
 export class Server {
   readonly services: ProcessServices;
+  readonly #shutdownSignal = new ProcessShutdownSignal();
   readonly #load: () => Promise<LoadedConfig>;
   readonly #builder: GenerationBuilder;
   readonly #listeners: ListenerSet;
@@ -97,6 +100,7 @@ export class Server {
       .gauge({ name: 'smg_config_last_reload_successful', help: '1 when the last reload was taken into use' })
       .with();
     this.#generationGauge = stats.gauge({ name: 'smg_config_generation', help: 'Number of the current config' }).with();
+    this.services.container.bind(ShutdownSignal, this.#shutdownSignal);
     this.#readiness = new Readiness(this.services.clock, () => this.#current);
     this.services.registry.onChange(() => this.#readiness.invalidate());
     this.#probes = new ProbeListeners(this.#readiness, this.services.log.logger);
@@ -282,9 +286,11 @@ export class Server {
    * one has ended or the grace period is over. True when all of them finished; `stop` ends the rest.
    */
   drain(): Promise<boolean> {
+    const settings = this.#loaded.config.runtime.shutdown;
     this.#readiness.board.drain();
+    this.#shutdownSignal.begin(this.services.clock.monotonicMs() + settings.grace);
     return drainServer({
-      settings: this.#loaded.config.runtime.shutdown,
+      settings,
       logger: this.services.log.logger,
       isWatched: () => this.#readiness.board.asked || this.#listeners.connections > 0,
       openRequests: () => [...this.#retired, this.generation].reduce((sum, { streams }) => sum + streams, 0),

@@ -5,4 +5,5 @@
 export * from './fake-clock.js';
 export * from './filter-harness.js';
 export * from './gateway-fixture.js';
+export * from './kept-state.js';
 export * from './sim-fixture.js';

@@ -102,6 +102,26 @@ describe('keys of the control plane', () => {
     assert.doesNotMatch(gateway.logText(), /ops:key|look-key/);
   });
 
+  it('decide who may add a worker', async () => {
+    const gateway = await start(AUTH);
+    const add = async (key?: string): Promise<number> => {
+      const response = await fetch(`${gateway.url}/workers`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...(key !== undefined && { 'x-api-key': key }) },
+        body: '{"url":"http://127.0.0.1:1"}',
+      });
+      await response.text();
+      return response.status;
+    };
+    const before = gateway.server.services.registry.list().length;
+    assert.deepEqual([await add(), await add('shared'), await add('look-key')], [401, 401, 403]);
+    assert.equal(gateway.server.services.registry.list().length, before);
+    assert.equal(await add('ops:key'), 202);
+    assert.equal(gateway.server.services.registry.list().length, before + 1);
+    assert.match(gateway.logText(), /"principal":"look".*"method":"POST".*"outcome":"denied","status":403/);
+    assert.match(gateway.logText(), /"principal":"Ops".*"method":"POST".*"outcome":"success","status":202/);
+  });
+
   it('change with a reload: the old one stops, the new one works', async () => {
     const gateway = await start('auth: { admin: { keys: [{ id: a, role: admin, key: old }] } }');
     assert.deepEqual([await workers(gateway, 'old'), await workers(gateway, 'new')], [200, 401]);
@@ -120,7 +140,9 @@ describe('administration on an address that others can reach', () => {
     for (const [method, path] of [
       ['GET', '/workers'],
       ['GET', '/workers/abc'],
+      ['POST', '/workers'],
       ['PUT', '/workers'],
+      ['DELETE', '/workers/abc'],
       ['HEAD', '/workers'],
     ] as const) {
       assert.equal(await statusOf(gateway.url, method, path), 403, `${method} ${path}`);

@@ -163,6 +163,36 @@ resilience: { retry: { attempts: 2, backoff: { initial: 1ms, max: 1ms } } }`;
     assert.equal(gateway.server.generationCount, 1);
   });
 
+  it('leaves a worker removed that an administrator took out, though its certificate is renewed', async () => {
+    const worker = await startEngine();
+    const yaml = cluster(worker.url, MUTUAL);
+    const gateway = await start(yaml, files(authority.issue()));
+    const list = async (): Promise<{ id: string }[]> =>
+      ((await (await fetch(`${gateway.url}/workers`)).json()) as { workers: { id: string }[] }).workers;
+    const [known] = await list();
+    await fetch(`${gateway.url}/workers/${known?.id}?wait=true&drain=force`, { method: 'DELETE' });
+    assert.deepEqual(await list(), []);
+    const renewed = authority.issue();
+    await writeFile(join(gateway.dir, 'client.pem'), renewed.cert);
+    await writeFile(join(gateway.dir, 'client.key'), renewed.key);
+    assert.equal((await gateway.reload(yaml)).ok, true);
+    assert.deepEqual(await list(), []);
+  });
+
+  it('is used for workers that are added at run time', async () => {
+    const [first, second] = [await startEngine(), await startEngine()];
+    const gateway = await start(cluster(first.url, MUTUAL), files(authority.issue({ name: 'gateway' })));
+    const added = await fetch(`${gateway.url}/workers?wait=true`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ url: second.url }),
+    });
+    assert.equal(added.status, 200, await added.text());
+    await gateway.reload(cluster(first.url, MUTUAL).replace(first.url, 'https://127.0.0.1:1'));
+    for (let round = 0; round < 4; round++) assert.match(await (await chat(gateway, 'hi')).body, /"gateway"/);
+    assert.ok(second.calls.includes(`gateway ${CHAT}`));
+  });
+
   it('keeps the old settings when the new files do not fit together', async () => {
     const worker = await startEngine();
     const yaml = cluster(worker.url, MUTUAL);

@@ -151,9 +151,12 @@ export class WorkerOverlay {
   }
 }
 
-/** Settings compared without being kept: they hold a key. */
-function digestOf(spec: WorkerSpec): string {
-  return createHash('sha256').update(JSON.stringify(spec)).digest('base64url');
+/**
+ * Settings compared without being kept: they hold a key. A renewed certificate is no change of the worker, and the id of
+ * TLS settings means nothing to the next process.
+ */
+function digestOf({ tls: _tls, ...settings }: WorkerSpec): string {
+  return createHash('sha256').update(JSON.stringify(settings)).digest('base64url');
 }
 
 function patchRecord(record: WorkerRecord, patch: WorkerPatch): WorkerRecord {

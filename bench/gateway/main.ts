@@ -17,6 +17,8 @@ const EXIT_INTERRUPTED = 130;
 const SUBCOMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   gateway: runGatewayBench,
   report: printReport,
+  fleet: async () => (await import('../fleet/main.js')).runFleetBench(),
+  soak: async (args) => (await import('../soak/main.js')).runSoak(args),
 };
 
 async function runGatewayBench(args: readonly string[]): Promise<number> {

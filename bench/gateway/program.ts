@@ -16,15 +16,15 @@ export function repositoryPath(...parts: readonly string[]): string {
 }
 
 /**
- * Compiles the bench's programs to plain JavaScript, so that no loader takes part in what is measured. Returns the
+ * Compiles the bench's programs (those of a folder; default this one) to plain JavaScript, so that no loader takes part in what is measured. Returns the
  * path of a program by the name of its source file.
  */
-export function compilePrograms(): (name: string) => string {
+export function compilePrograms(source = SOURCE_DIRECTORY): (name: string) => string {
   mkdirSync(OUTPUT_DIRECTORY, { recursive: true });
   writeIfChanged(join(OUTPUT_DIRECTORY, 'package.json'), '{"type":"module"}\n');
-  for (const file of readdirSync(SOURCE_DIRECTORY)) {
+  for (const file of readdirSync(source)) {
     if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
-    const { outputText } = ts.transpileModule(readFileSync(join(SOURCE_DIRECTORY, file), 'utf8'), {
+    const { outputText } = ts.transpileModule(readFileSync(join(source, file), 'utf8'), {
       compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true },
     });
     writeIfChanged(join(OUTPUT_DIRECTORY, file.replace(/\.ts$/, '.js')), outputText);

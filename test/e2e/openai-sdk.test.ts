@@ -107,6 +107,37 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
     );
   });
 
+  it('raises RateLimitError for limits of its own, with code and time to wait', async () => {
+    const workers = `[{ url: "${sims[0]?.url}", models: [llama], runtime: sglang }]`;
+    const limited = await startGateway(`
+clusters: [{ name: llama, health: off, workers: ${workers} }]
+limits: { concurrency: { max: 1, queue: 0 }, tenants: { default: { requests: 2/h } } }
+filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-sim-fault] } }]
+`);
+    const caller = new OpenAI({ baseURL: `${limited.url}/v1`, apiKey: 'any', maxRetries: 0 });
+    const refusal = async (): Promise<RateLimitError> => {
+      const error: unknown = await caller.chat.completions
+        .create({ model: 'llama', messages })
+        .catch((reason) => reason);
+      assert.ok(error instanceof RateLimitError);
+      return error;
+    };
+    try {
+      const stalled = { headers: { 'x-sim-fault': 'stall=2' } };
+      const stream = await caller.chat.completions.create({ model: 'llama', messages, stream: true }, stalled);
+      const full = await refusal();
+      assert.deepEqual([full.code, full.type], ['admission_queue_full', 'rate_limit_error']);
+      assert.equal(full.headers.get('retry-after'), '2');
+      assert.equal(full.headers.get('ratelimit-remaining'), '0');
+      stream.controller.abort();
+      const limit = await refusal();
+      assert.equal(limit.code, 'tenant_rate_limit_exceeded');
+      assert.ok(Number(limit.headers.get('retry-after')) > 1700);
+    } finally {
+      await limited.close();
+    }
+  });
+
   it('raises an error when the stream is cut', async () => {
     const stream = await client.chat.completions.create(
       { model: 'llama', messages, stream: true },

@@ -95,6 +95,7 @@ describe('kill matrix', () => {
   let gateway: GatewayFixture;
   let hanging: GatewayFixture;
   let refused: GatewayFixture;
+  let limited: GatewayFixture;
 
   before(async () => {
     sim = await startTestSim({ models: ['m'], ttft: '5ms', itl: '2ms', output_tokens: '64' });
@@ -111,12 +112,14 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
     gateway = await startGateway(config(sim.url));
     hanging = await startGateway(config(`http://127.0.0.1:${silent.port}`));
     refused = await startGateway(config('http://127.0.0.1:1'));
+    limited = await startGateway(`${config(sim.url).replaceAll('300ms', '60s')}limits: { concurrency: 1 }\n`);
   });
 
   after(async () => {
     await gateway.close();
     await hanging.close();
     await refused.close();
+    await limited.close();
     await sim.close();
     silent.close();
     printTable();
@@ -134,6 +137,22 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
   }
 
   function leaveCases(column: string, protocol: RawProtocol, api: Api, body: object, stream: boolean): void {
+    it(`${column}: client leaves while queued`, async () => {
+      const { received, aborted } = sim.stats();
+      const holder = rawPost('h1', limited.port, api.path, body, { 'x-sim-fault': 'stall=0' });
+      await until(() => sim.stats().received === received + 1);
+      const request = rawPost(protocol, limited.port, api.path, body);
+      await untilMetric(limited, 'smg_admission_queue_depth', 1);
+      request.leave();
+      await untilMetric(limited, 'smg_admission_queue_depth', 0);
+      assert.equal((await request.answer).status, 0);
+      holder.leave();
+      await until(() => sim.stats().aborted === aborted + 1);
+      await settled(limited);
+      assert.equal(sim.stats().received, received + 1, 'the worker saw a request whose client had left');
+      record('client leaves while queued', column, 'ok');
+    });
+
     it(`${column}: client leaves while connecting`, async () => {
       const request = rawPost(protocol, hanging.port, api.path, body);
       await until(() => hanging.server.generation.streams === 1);
@@ -198,13 +217,21 @@ async function until(condition: () => boolean): Promise<void> {
   assert.fail(`never came true: ${condition}`);
 }
 
+async function untilMetric(gateway: GatewayFixture, name: string, value: number): Promise<void> {
+  for (let i = 0; i < 1000; i++) {
+    if ((await gateway.metricsText()).includes(`\n${name} ${value}\n`)) return;
+    await sleep(2);
+  }
+  assert.fail(`${name} never became ${value}`);
+}
+
 /** Every counter that a request moves is back at zero. */
 async function settled(gateway: GatewayFixture): Promise<void> {
   await until(() => gateway.server.generation.streams === 0);
   for (const worker of gateway.server.services.registry.list()) assert.equal(worker.inFlight, 0);
   const metrics = await gateway.metricsText();
   for (const line of metrics.split('\n')) {
-    if (/^smg_\w*(in_flight|inflight|active)\w*(\{| )/.test(line) && !line.includes('_bucket')) {
+    if (/^smg_\w*(in_flight|inflight|active|queue_depth)\w*(\{| )/.test(line) && !line.includes('_bucket')) {
       assert.match(line, / 0$/, line);
     }
   }

@@ -116,6 +116,32 @@ describe('a listener that gets another certificate', () => {
     await fixture.close();
   });
 
+  it('changes two hundred times under connections that come and go, and forgets what it was', async () => {
+    const fixture = await ListenerFixture.open(new FakeClock(), { tls: first });
+    fixture.onRequest = (exchange) => exchange.answer(200, 'ok');
+    let ending = false;
+    let answered = 0;
+    const traffic = Array.from({ length: 4 }, async () => {
+      while (!ending) {
+        const client = new RawClient(await connect(fixture.listener.port));
+        client.send(GET);
+        await client.untilReceived('\r\n\r\nok');
+        client.socket.destroy();
+        answered++;
+      }
+    });
+    for (let round = 0; round < 200; round++) {
+      fixture.listener.prepare({ tls: round % 2 === 0 ? second : first }, fixture.accept)();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    ending = true;
+    await Promise.all(traffic);
+    assert.ok(answered > 4);
+    await fixture.listener.drain();
+    assert.deepEqual(fixture.listener.connections, { open: 0, idle: 0 });
+    await fixture.close();
+  });
+
   it('changes its limits for new connections only', async () => {
     const fixture = await ListenerFixture.open(new FakeClock(), { limits: { maxHeadBytes: 1024 } });
     const long = `GET /${'a'.repeat(2000)} HTTP/1.1\r\nHost: a\r\n\r\n`;

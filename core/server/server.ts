@@ -26,7 +26,7 @@ import { TlsMetrics } from './tls-metrics.js';
 import { StateFile } from './workers/state-file.js';
 import { workerEndpoints } from './workers/worker-endpoints.js';
 import { WorkerJobs } from './workers/worker-jobs.js';
-import { WorkerOverlay } from './workers/worker-overlay.js';
+import { type OverlayState, WorkerOverlay } from './workers/worker-overlay.js';
 
 /** Bytes that one filter may hold per direction before it slows the source down. */
 const FILTER_BUFFER_BYTES = 1024 * 1024;
@@ -112,7 +112,7 @@ export class Server {
       registry,
       overlay: this.#overlay,
       jobs,
-      checkUrl: (url) => this.#refusalOf(url),
+      checkUrl: (url, cluster) => this.#refusalOf(url, cluster),
       prepare: (url) => client.prepare([url]),
     });
     this.#builder = new GenerationBuilder({
@@ -219,18 +219,35 @@ export class Server {
   }
 
   /** Why the admin API must not add a worker at this URL; undefined when it may. */
-  async #refusalOf(url: string): Promise<string | undefined> {
-    const { allow_networks: networks } = this.#loaded.config.admin.workers;
+  async #refusalOf(url: string, cluster: string | undefined): Promise<string | undefined> {
+    const { admin, clusters, defaults } = this.#loaded.config;
+    const owner = clusters.find(({ name }) => cluster === undefined || name === cluster);
+    if (owner?.tls !== undefined && url.startsWith('http:') && defaults === 'standard') {
+      return `is clear text, but the cluster "${owner.name}" has tls`;
+    }
+    const { allow_networks: networks } = admin.workers;
     if (networks === undefined) return undefined;
     const verdict = await new NetworkAllowList(networks).check(url);
     return verdict.allowed ? undefined : verdict.reason;
+  }
+
+  /** What may be added may have become less since the state was kept. */
+  async #withoutRefused(state: OverlayState | undefined): Promise<OverlayState | undefined> {
+    if (state === undefined) return undefined;
+    const refusals = await Promise.all(state.workers.map(({ url, cluster }) => this.#refusalOf(url, cluster)));
+    state.workers.forEach(({ url }, index) => {
+      const refusal = refusals[index];
+      if (refusal !== undefined)
+        this.services.log.logger.warn({ url, refusal }, 'a worker that was kept is not restored');
+    });
+    return { ...state, workers: state.workers.filter((_worker, index) => refusals[index] === undefined) };
   }
 
   /** Workers that the admin API added before the last restart. */
   async #restoreWorkers(): Promise<void> {
     const file = this.#stateFile;
     if (file === undefined) return;
-    this.#overlay.restore(await file.read(), (state) => file.save(state));
+    this.#overlay.restore(await this.#withoutRefused(await file.read()), (state) => file.save(state));
     await this.services.client.prepare(this.#overlay.urls());
   }
 

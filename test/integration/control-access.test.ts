@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { type GatewayFixture, startGateway } from '../../core/testing/gateway-fixture.js';
 
@@ -208,5 +211,34 @@ describe('admin.listener', () => {
     await gateway.reload(CLUSTER);
     assert.equal(await workers(gateway), 200);
     await assert.rejects(fetch(`${admin}/workers`));
+  });
+});
+
+describe('admin.workers.allow_networks', () => {
+  const post = async (gateway: GatewayFixture, url: string): Promise<[number, string]> => {
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(`${gateway.url}/workers`, { method: 'POST', headers, body: JSON.stringify({ url }) });
+    return [response.status, await response.text()];
+  };
+
+  it('bounds where workers may be, also those that were kept over a restart', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'smg-access-'));
+    const kept = `runtime: { state_dir: ${dir} }`;
+    try {
+      const first = await startGateway(`${CLUSTER}\n${kept}`);
+      assert.equal((await post(first, 'http://127.0.0.2:1'))[0], 202);
+      await first.close();
+      const gateway = await start(`${kept}\nadmin: { workers: { allow_networks: [127.0.0.1, 10.0.0.0/8] } }`);
+      const urls = gateway.server.services.registry.list().map(({ url }) => url);
+      assert.ok(!urls.includes('http://127.0.0.2:1'));
+      assert.match(gateway.logText(), /a worker that was kept is not restored/);
+      const [status, text] = await post(gateway, 'http://127.0.0.2:1');
+      assert.deepEqual([status, JSON.parse(text).code], [400, 'BAD_REQUEST']);
+      assert.match(text, /url: 127\.0\.0\.2 is in none of the networks of admin\.workers\.allow_networks/);
+      assert.equal((await post(gateway, 'http://localhost.invalid:1'))[0], 400);
+      assert.equal((await post(gateway, 'http://127.0.0.1:1'))[0], 202);
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 });

@@ -188,6 +188,12 @@ resilience: { retry: { attempts: 2, backoff: { initial: 1ms, max: 1ms } } }`;
       body: JSON.stringify({ url: second.url }),
     });
     assert.equal(added.status, 200, await added.text());
+    const clear = await fetch(`${gateway.url}/workers`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"url":"http://127.0.0.1:1"}',
+    });
+    assert.match(await clear.text(), /url: is clear text, but the cluster \\"c\\" has tls/);
     await gateway.reload(cluster(first.url, MUTUAL).replace(first.url, 'https://127.0.0.1:1'));
     for (let round = 0; round < 4; round++) assert.match(await (await chat(gateway, 'hi')).body, /"gateway"/);
     assert.ok(second.calls.includes(`gateway ${CHAT}`));

@@ -12,8 +12,8 @@ export interface WorkerApi {
   readonly registry: WorkerRegistry;
   readonly overlay: WorkerOverlay;
   readonly jobs: WorkerJobs;
-  /** Why a worker at this URL must not be added; undefined when it may. */
-  checkUrl(url: string): Promise<string | undefined>;
+  /** Why a worker at this URL must not be in this cluster (undefined: the first one); undefined when it may. */
+  checkUrl(url: string, cluster: string | undefined): Promise<string | undefined>;
   /** Loads what sending to this URL needs. */
   prepare(url: string): Promise<void>;
 }
@@ -125,9 +125,10 @@ async function replace(api: WorkerApi, worker: ManagedWorker, request: LocalRequ
   if (api.overlay.idOf({ ...record, cluster: record.cluster ?? worker.cluster }) !== worker.id) {
     throw new RecordError(`url: does not match the worker, which is at ${worker.url} in cluster ${worker.cluster}`);
   }
-  await allow(api, record);
+  const placed = { ...record, cluster: record.cluster ?? worker.cluster };
+  await allow(api, placed);
   if (worker.health === 'draining') return notFound(worker.id);
-  api.overlay.put({ ...record, cluster: record.cluster ?? worker.cluster });
+  api.overlay.put(placed);
   return updated(api, worker);
 }
 
@@ -196,8 +197,8 @@ function requireJson({ headers }: LocalRequest): void {
   }
 }
 
-async function allow(api: WorkerApi, { url }: WorkerRecord): Promise<void> {
-  const refusal = await api.checkUrl(url);
+async function allow(api: WorkerApi, { url, cluster }: WorkerRecord): Promise<void> {
+  const refusal = await api.checkUrl(url, cluster);
   if (refusal !== undefined) throw new RecordError(`url: ${refusal}`);
   await api.prepare(url);
 }

@@ -19,14 +19,28 @@ const TOLERANCE = 1e-6;
 /** Idle buckets that are looked at per request. Two, so that more go than can come. */
 const SWEEP_PER_TAKE = 2;
 
+/** One bucket, linked in order of use. */
+interface Bucket {
+  readonly key: string;
+  /** Monotonic time at which it will be full. */
+  fullAtMs: number;
+  older: Bucket | undefined;
+  newer: Bucket | undefined;
+}
+
 /**
  * Token buckets by key, full at first and filled continuously. A bucket is one number, the time at which it will be full
  * (the generic cell rate algorithm): what is owed is time, so a limit may change while its buckets live on. Kept in order
  * of use; full ones at the idle end are dropped as new requests come, and beyond `maxKeys` the one longest unused.
+ *
+ * The order is a list of its own: that of a Map costs 80 µs a request at 100,000 keys, because finding its first key
+ * walks over everything that was moved away from there.
  */
 export class RequestBuckets {
-  readonly #fullAtMs = new Map<string, number>();
+  readonly #buckets = new Map<string, Bucket>();
   readonly #onEvicted: () => void;
+  #oldest: Bucket | undefined = undefined;
+  #newest: Bucket | undefined = undefined;
   #maxKeys = 1;
 
   /** `onEvicted`: a bucket that was not full had to go. */
@@ -36,7 +50,7 @@ export class RequestBuckets {
 
   /** Buckets that are kept: callers that have used something within the last while. */
   get size(): number {
-    return this.#fullAtMs.size;
+    return this.#buckets.size;
   }
 
   setMaxKeys(maxKeys: number): void {
@@ -45,16 +59,24 @@ export class RequestBuckets {
 
   /** Time until this bucket has a request to give, ms; 0 now. Takes nothing. */
   waitMs(key: string, limit: RateLimit, nowMs: number): number {
-    const owedMs = this.#owedMs(key, nowMs);
-    const waitMs = owedMs + limit.intervalMs - limit.burst * limit.intervalMs;
+    const waitMs = this.#owedMs(key, nowMs) + limit.intervalMs - limit.burst * limit.intervalMs;
     return waitMs <= limit.intervalMs * TOLERANCE ? 0 : waitMs;
   }
 
   /** Takes one request, which `waitMs` has said is there. */
   take(key: string, limit: RateLimit, nowMs: number): void {
-    const fullAtMs = nowMs + this.#owedMs(key, nowMs) + limit.intervalMs;
-    this.#fullAtMs.delete(key);
-    this.#fullAtMs.set(key, fullAtMs);
+    let bucket = this.#buckets.get(key);
+    if (bucket === undefined) {
+      bucket = { key, fullAtMs: nowMs, older: undefined, newer: undefined };
+      this.#buckets.set(key, bucket);
+    } else {
+      this.#unlink(bucket);
+    }
+    bucket.fullAtMs = Math.max(bucket.fullAtMs, nowMs) + limit.intervalMs;
+    bucket.older = this.#newest;
+    if (this.#newest === undefined) this.#oldest = bucket;
+    else this.#newest.newer = bucket;
+    this.#newest = bucket;
     this.#sweep(nowMs);
   }
 
@@ -65,18 +87,26 @@ export class RequestBuckets {
   }
 
   #owedMs(key: string, nowMs: number): number {
-    return Math.max(0, (this.#fullAtMs.get(key) ?? 0) - nowMs);
+    return Math.max(0, (this.#buckets.get(key)?.fullAtMs ?? 0) - nowMs);
+  }
+
+  #unlink(bucket: Bucket): void {
+    if (bucket.older === undefined) this.#oldest = bucket.newer;
+    else bucket.older.newer = bucket.newer;
+    if (bucket.newer === undefined) this.#newest = bucket.older;
+    else bucket.newer.older = bucket.older;
+    bucket.older = undefined;
+    bucket.newer = undefined;
   }
 
   #sweep(nowMs: number): void {
-    let looked = 0;
-    for (const [key, fullAtMs] of this.#fullAtMs) {
-      const idle = fullAtMs <= nowMs;
-      const tooMany = this.#fullAtMs.size > this.#maxKeys;
-      if (!idle && !tooMany) return;
-      this.#fullAtMs.delete(key);
-      if (!idle) this.#onEvicted();
-      if (++looked >= SWEEP_PER_TAKE && this.#fullAtMs.size <= this.#maxKeys) return;
+    for (let looked = 0; ; looked++) {
+      const bucket = this.#oldest;
+      const tooMany = this.#buckets.size > this.#maxKeys;
+      if (bucket === undefined || (!tooMany && (looked >= SWEEP_PER_TAKE || bucket.fullAtMs > nowMs))) return;
+      this.#unlink(bucket);
+      this.#buckets.delete(bucket.key);
+      if (bucket.fullAtMs > nowMs) this.#onEvicted();
     }
   }
 }

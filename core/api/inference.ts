@@ -74,9 +74,12 @@ export interface InferenceRequest {
   readonly model: string | undefined;
   /** Whether the client asked for a stream. */
   readonly stream: boolean;
-  /** The body to send, UTF-8. Same Buffer as received while nothing changed. Do not write into it. */
+  /**
+   * The body to send, UTF-8. The memory it was received in while nothing changed: do not write into it, and copy what
+   * must outlive the request's scope, at whose end that memory is used for another request.
+   */
   bytes(): Buffer;
-  /** The whole body parsed, once, on first call. A view: changing it changes nothing. Throws BugError for multipart. */
+  /** The whole body parsed, once, on first call (not after the scope's end). A view: changing it changes nothing. Throws BugError for multipart. */
   json(): JsonObject;
   /** Raw JSON text of a top-level field (the last one, if repeated), or undefined. No parse of the rest. */
   rawField(name: string): string | undefined;

@@ -37,6 +37,7 @@ export interface UpstreamRequest {
   readonly url: string;
   /** `path` is complete (base path of the worker included); `authority` empty means that of `url`. */
   readonly headers: RequestHeaders;
+  /** Must not change until the exchange has ended; nothing reads it after that. */
   readonly body: Buffer | undefined;
   readonly timeouts: UpstreamTimeouts;
   /** That of the worker; without it the authorities that Node knows, no client certificate. */

@@ -63,7 +63,8 @@ export class UndiciTransport implements OriginTransport {
         path: headers.path,
         method: headers.method,
         headers: writableFields(headers),
-        body: body ?? null,
+        // Its own copy: what undici still holds of an aborted request cannot be seen, and our memory gets another use.
+        body: body === undefined ? null : Buffer.from(body),
         headersTimeout: timeouts.firstByteMs,
         bodyTimeout: timeouts.idleMs,
       },

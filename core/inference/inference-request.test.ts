@@ -216,3 +216,29 @@ describe('multipart request', () => {
     assert.ok(badModel instanceof GatewayError && badModel.param === 'model');
   });
 });
+
+describe('received bytes', () => {
+  it('cannot be read once they are forgotten, in forks neither; changed copies stay', () => {
+    for (const contentType of ['application/json', 'multipart/form-data; boundary=b']) {
+      const json = contentType === 'application/json';
+      const form = '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n--b--\r\n';
+      const bytes = Buffer.from(json ? '{"model":"m"}' : form);
+      const format = json ? 'json' : 'multipart';
+      const request = readInferenceRequest(api({ requestFormat: format }), contentType, bytes, scanner);
+      assert.ok(!(request instanceof GatewayError));
+      const fork = request.fork();
+      const changed = request.fork();
+      changed.setModel('other');
+      const sent = changed.bytes();
+      assert.equal(request.bytes(), bytes);
+      request.forgetReceived();
+      assert.throws(() => request.bytes(), BugError);
+      assert.throws(() => fork.bytes(), BugError);
+      if (json) assert.throws(() => fork.rawField('model'), BugError);
+      if (json) assert.throws(() => fork.json(), BugError);
+      assert.equal(changed.bytes(), sent);
+      assert.match(String(sent), /other/);
+      assert.equal(request.model, 'm');
+    }
+  });
+});

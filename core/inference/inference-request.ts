@@ -5,6 +5,12 @@ import { JsonInferenceRequest } from './json-request.js';
 import type { JsonScanner } from './json-scan.js';
 import { MultipartInferenceRequest } from './multipart-request.js';
 
+/** A request over the bytes that it was read from. */
+export interface ReceivedRequest extends InferenceRequest {
+  /** The memory of the received bytes gets another use: reading them, here or in a fork, throws BugError from now on. */
+  forgetReceived(): void;
+}
+
 /**
  * Reads a whole body for a client api: the request, or the error to answer. Keeps `bytes`, which must not change.
  * Errors: `invalid_json`, `invalid_request` (a broken form), `invalid_type`, `invalid_value`, and
@@ -15,7 +21,7 @@ export function readInferenceRequest(
   contentType: string,
   bytes: Buffer,
   scanner: JsonScanner,
-): InferenceRequest | GatewayError {
+): ReceivedRequest | GatewayError {
   const request =
     api.requestFormat === 'multipart'
       ? MultipartInferenceRequest.read(api.type, contentType, bytes)

@@ -1,15 +1,16 @@
 import { GatewayError } from '../api/errors.js';
 import type { InferenceRequest, JsonObject } from '../api/inference.js';
+import type { ReceivedRequest } from './inference-request.js';
 import type { JsonObjectSpans, JsonScanner, JsonSpan } from './json-scan.js';
+import { ReceivedBytes } from './received-bytes.js';
 
 /** What forks share: the received bytes and, once someone asked, their parse. */
-class ReceivedBody {
-  readonly bytes: Buffer;
+class ReceivedBody extends ReceivedBytes {
   readonly spans: JsonObjectSpans;
   #parsed: JsonObject | undefined = undefined;
 
   constructor(bytes: Buffer, spans: JsonObjectSpans) {
-    this.bytes = bytes;
+    super(bytes);
     this.spans = spans;
   }
 
@@ -29,7 +30,7 @@ interface Splice {
  * A JSON request over the client's own bytes. Nothing is parsed until `json()`; changes are kept per field and spliced
  * into a new buffer when `bytes()` is next asked for, so that everything else stays as it was sent.
  */
-export class JsonInferenceRequest implements InferenceRequest {
+export class JsonInferenceRequest implements ReceivedRequest {
   readonly api: string;
   readonly format = 'json';
   readonly contentType: string;
@@ -39,13 +40,14 @@ export class JsonInferenceRequest implements InferenceRequest {
   /** Raw JSON by field name; undefined while nothing changed. */
   #changes: Map<string, string> | undefined;
   #model: string | undefined;
-  #bytes: Buffer | undefined;
+  /** With the changes spliced in, once asked for. */
+  #changed: Buffer | undefined;
 
   private constructor(
     origin: Pick<InferenceRequest, 'api' | 'contentType' | 'requestedModel' | 'stream' | 'model'>,
     received: ReceivedBody,
     changes: Map<string, string> | undefined,
-    bytes: Buffer | undefined,
+    changed: Buffer | undefined,
   ) {
     this.api = origin.api;
     this.contentType = origin.contentType;
@@ -54,7 +56,7 @@ export class JsonInferenceRequest implements InferenceRequest {
     this.#received = received;
     this.#changes = changes;
     this.#model = origin.model;
-    this.#bytes = bytes;
+    this.#changed = changed;
   }
 
   /**
@@ -77,7 +79,7 @@ export class JsonInferenceRequest implements InferenceRequest {
     }
     const model = modelText === 'null' ? undefined : (JSON.parse(modelText) as string);
     const origin = { api, contentType, requestedModel: model, model, stream: streamText === 'true' };
-    return new JsonInferenceRequest(origin, new ReceivedBody(bytes, spans), undefined, bytes);
+    return new JsonInferenceRequest(origin, new ReceivedBody(bytes, spans), undefined, undefined);
   }
 
   get model(): string | undefined {
@@ -85,8 +87,10 @@ export class JsonInferenceRequest implements InferenceRequest {
   }
 
   bytes(): Buffer {
-    this.#bytes ??= this.#splice();
-    return this.#bytes;
+    const changes = this.#changes;
+    if (changes === undefined) return this.#received.bytes;
+    this.#changed ??= this.#splice(changes);
+    return this.#changed;
   }
 
   json(): JsonObject {
@@ -111,7 +115,7 @@ export class JsonInferenceRequest implements InferenceRequest {
   setField(name: string, rawJson: string): void {
     this.#changes ??= new Map();
     this.#changes.set(name, rawJson);
-    this.#bytes = undefined;
+    this.#changed = undefined;
   }
 
   setModel(model: string): void {
@@ -122,15 +126,18 @@ export class JsonInferenceRequest implements InferenceRequest {
 
   fork(): JsonInferenceRequest {
     const changes = this.#changes === undefined ? undefined : new Map(this.#changes);
-    return new JsonInferenceRequest(this, this.#received, changes, this.#bytes);
+    return new JsonInferenceRequest(this, this.#received, changes, this.#changed);
   }
 
-  #splice(): Buffer {
+  forgetReceived(): void {
+    this.#received.forget();
+  }
+
+  #splice(changes: ReadonlyMap<string, string>): Buffer {
     const { bytes, spans } = this.#received;
-    if (this.#changes === undefined) return bytes;
     const splices: Splice[] = [];
     let added = '';
-    for (const [name, text] of this.#changes) {
+    for (const [name, text] of changes) {
       const span = spans.find(name);
       if (span !== undefined) splices.push({ start: span.start, end: span.end, text });
       else added += `${added === '' && spans.empty ? '' : ','}${JSON.stringify(name)}:${text}`;

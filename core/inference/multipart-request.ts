@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { BugError, GatewayError } from '../api/errors.js';
 import type { InferenceRequest, JsonObject } from '../api/inference.js';
+import type { ReceivedRequest } from './inference-request.js';
 import type { JsonSpan } from './json-scan.js';
+import { ReceivedBytes } from './received-bytes.js';
 
 /** The head of one part, bytes. */
 const MAX_PART_HEAD_BYTES = 8 * 1024;
@@ -21,22 +23,23 @@ interface FormFields {
 }
 
 /** A `multipart/form-data` request (audio). The form is passed on as it came, but for the `model` part's content. */
-export class MultipartInferenceRequest implements InferenceRequest {
+export class MultipartInferenceRequest implements ReceivedRequest {
   readonly api: string;
   readonly format = 'multipart';
   readonly contentType: string;
   readonly requestedModel: string | undefined;
   readonly stream: boolean;
-  readonly #received: Buffer;
+  readonly #received: ReceivedBytes;
   readonly #modelSpan: JsonSpan | undefined;
   #model: string | undefined;
-  #bytes: Buffer;
+  /** With another model, once it was set. */
+  #changed: Buffer | undefined;
 
   private constructor(
     origin: Pick<InferenceRequest, 'api' | 'contentType' | 'requestedModel' | 'stream' | 'model'>,
-    received: Buffer,
+    received: ReceivedBytes,
     modelSpan: JsonSpan | undefined,
-    bytes: Buffer,
+    changed: Buffer | undefined,
   ) {
     this.api = origin.api;
     this.contentType = origin.contentType;
@@ -45,7 +48,7 @@ export class MultipartInferenceRequest implements InferenceRequest {
     this.#received = received;
     this.#modelSpan = modelSpan;
     this.#model = origin.model;
-    this.#bytes = bytes;
+    this.#changed = changed;
   }
 
   /** Reads a form: the request, or the `invalid_request` or `invalid_value` to answer. Keeps `bytes`. */
@@ -71,7 +74,7 @@ export class MultipartInferenceRequest implements InferenceRequest {
       });
     }
     const origin = { api, contentType, requestedModel: model, model, stream: TRUE.has(streamText) };
-    return new MultipartInferenceRequest(origin, bytes, fields.model, bytes);
+    return new MultipartInferenceRequest(origin, new ReceivedBytes(bytes), fields.model, undefined);
   }
 
   get model(): string | undefined {
@@ -79,7 +82,7 @@ export class MultipartInferenceRequest implements InferenceRequest {
   }
 
   bytes(): Buffer {
-    return this.#bytes;
+    return this.#changed ?? this.#received.bytes;
   }
 
   json(): JsonObject {
@@ -100,8 +103,8 @@ export class MultipartInferenceRequest implements InferenceRequest {
     if (model === this.#model) return;
     const span = this.#modelSpan;
     if (span === undefined) throw new BugError('A form without a model part cannot be given a model');
-    const received = this.#received;
-    this.#bytes = Buffer.concat([
+    const received = this.#received.bytes;
+    this.#changed = Buffer.concat([
       received.subarray(0, span.start),
       Buffer.from(model, 'utf8'),
       received.subarray(span.end),
@@ -110,7 +113,11 @@ export class MultipartInferenceRequest implements InferenceRequest {
   }
 
   fork(): MultipartInferenceRequest {
-    return new MultipartInferenceRequest(this, this.#received, this.#modelSpan, this.#bytes);
+    return new MultipartInferenceRequest(this, this.#received, this.#modelSpan, this.#changed);
+  }
+
+  forgetReceived(): void {
+    this.#received.forget();
   }
 }
 

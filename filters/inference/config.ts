@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../core/api/index.js';
 import { JsonScanner, MAX_JSON_DEPTH } from '../../core/inference/json-scan.js';
+import { BodyPool } from './body-pool.js';
 
 const BYTE_UNITS: Readonly<Record<string, number>> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 /** Offsets in a body stay 31-bit integers, and one body leaves room for a changed copy (a Buffer holds 4 GiB). */
@@ -33,6 +34,7 @@ export type InferenceSettings = z.output<typeof configSchema>;
 export class InferenceFilterConfig {
   readonly maxBodyBytes: number;
   readonly scanner: JsonScanner;
+  readonly bodies = new BodyPool();
   readonly clock: Clock;
 
   constructor(settings: InferenceSettings, clock: Clock) {

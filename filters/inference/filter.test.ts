@@ -15,7 +15,6 @@ import { createFilterHarness, FakeClock, type FilterHarness } from '../../core/t
 import chatApi from '../../plugins/api/chat/plugin.js';
 import generateApi from '../../plugins/api/generate/plugin.js';
 import messagesApi from '../../plugins/api/messages/plugin.js';
-import { BodyCollector } from './body-collector.js';
 import { configSchema } from './config.js';
 import factory from './factory.js';
 
@@ -345,32 +344,6 @@ describe('inference, deltas up', () => {
     const chain = asked(STREAM_BODY, { api: messages });
     answerDeltas(chain, DELTAS);
     assert.equal(chain.response.error?.code, 'endpoint_not_supported');
-  });
-});
-
-describe('BodyCollector', () => {
-  it('gives back what was added, whatever length was declared', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.uint8Array({ maxLength: 9000 }), { maxLength: 12 }),
-        fc.nat(20_000),
-        (pieces, declared) => {
-          const collector = new BodyCollector(declared);
-          for (const piece of pieces) collector.add(Buffer.from(piece));
-          const whole = Buffer.concat(pieces);
-          assert.equal(collector.length, whole.length);
-          assert.ok(collector.take().equals(whole));
-        },
-      ),
-    );
-  });
-
-  it('keeps a single piece without a copy', () => {
-    const piece = Buffer.from('abc');
-    const collector = new BodyCollector(0);
-    collector.add(Buffer.alloc(0));
-    collector.add(piece);
-    assert.equal(collector.take(), piece);
   });
 });
 

@@ -49,7 +49,7 @@ export class InferenceFilter implements StreamFilter {
       this.#callbacks.sendLocalReply(error);
       return FilterHeadersStatus.StopIteration;
     }
-    this.#body = new BodyCollector(declared);
+    this.#body = new BodyCollector(declared, this.#shared.bodies, this.#callbacks.scope);
     if (endStream) this.#readRequest();
     return FilterHeadersStatus.StopIteration;
   }
@@ -139,6 +139,7 @@ export class InferenceFilter implements StreamFilter {
       this.#callbacks.sendLocalReply(request);
       return;
     }
+    if (body.pooled) this.#callbacks.scope.own({ release: () => request.forgetReceived() });
     headers.delete('content-length');
     headers.delete('transfer-encoding');
     this.#request = request;

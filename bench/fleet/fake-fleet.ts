@@ -39,10 +39,18 @@ function startWorker(index: number): Promise<Server> {
   });
 }
 
-process.on('message', async ({ count }: FleetRequest) => {
+async function startFleet(count: number): Promise<FleetReply> {
   const ports: number[] = [];
   for (let index = 0; index < count; index++) {
     ports.push(((await startWorker(index)).address() as AddressInfo).port);
   }
-  process.send?.({ ports } satisfies FleetReply);
+  return { ports };
+}
+
+process.on('message', ({ count }: FleetRequest) => {
+  startFleet(count).then(
+    (reply) => process.send?.(reply),
+    // The process that asked sees this one end.
+    (error: unknown) => process.exit(error instanceof Error ? 1 : 2),
+  );
 });

@@ -1,38 +1,21 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type GatewayFixture, startGateway } from '../../core/testing/gateway-fixture.js';
 import { startTestSim } from '../../core/testing/sim-fixture.js';
 import type { RunningSim } from '../../plugins/engine/sim/server.js';
+import {
+  ABORT_LIMIT_MS,
+  APIS,
+  type Api,
+  assertCut,
+  assertError,
+  MatrixTable,
+  settled,
+  until,
+  untilMetric,
+} from './kill-matrix-cases.js';
 import { type RawAnswer, type RawProtocol, rawPost } from './raw-client.js';
 import { openSilentListener, type SilentListener } from './silent-listener.js';
-
-/** The worker must see within this time that the client has left, ms. */
-const ABORT_LIMIT_MS = 100;
-
-interface Api {
-  readonly name: string;
-  readonly path: string;
-  readonly streams: boolean;
-  readonly body: object;
-}
-
-const APIS: readonly Api[] = [
-  {
-    name: 'chat',
-    path: '/v1/chat/completions',
-    streams: true,
-    body: { model: 'm', messages: [{ role: 'user', content: 'Tell me something long' }], max_tokens: 64 },
-  },
-  { name: 'completions', path: '/v1/completions', streams: true, body: { model: 'm', prompt: 'Once', max_tokens: 64 } },
-  {
-    name: 'generate',
-    path: '/generate',
-    streams: true,
-    body: { model: 'm', text: 'Once', sampling_params: { max_new_tokens: 64 } },
-  },
-  { name: 'embeddings', path: '/v1/embeddings', streams: false, body: { model: 'm', input: 'Once' } },
-];
 
 /** What the worker does, and what the client must see of it. */
 interface WorkerFault {
@@ -41,27 +24,6 @@ interface WorkerFault {
   /** Fault shows only in answers that stream. */
   readonly streamOnly?: boolean;
   check(answer: RawAnswer, stream: boolean): void;
-}
-
-function assertError(answer: RawAnswer, status: number, code: string): void {
-  assert.equal(answer.status, status, answer.body);
-  assert.equal((JSON.parse(answer.body) as { error: { code: string } }).error.code, code);
-  assert.equal(answer.complete, true);
-}
-
-/** A response that began and was cut: in band where it streams, a broken message otherwise. */
-function assertCut(answer: RawAnswer, stream: boolean): void {
-  if (!stream) {
-    if (answer.status === 200) assert.equal(answer.complete, false, 'a cut body looked complete');
-    else assert.equal(answer.status, 502);
-    return;
-  }
-  assert.equal(answer.status, 200);
-  assert.doesNotMatch(answer.body, /\[DONE\]/);
-  const events = answer.body.trim().split('\n\n');
-  const last = events.at(-1) ?? '';
-  const error = JSON.parse(last.replace(/^data: /, '')) as { error?: { code: string } };
-  assert.ok(error.error?.code.startsWith('upstream_'), last);
 }
 
 const WORKER_FAULTS: readonly WorkerFault[] = [
@@ -78,16 +40,7 @@ const WORKER_FAULTS: readonly WorkerFault[] = [
   { name: 'answers 500', fault: 'status=500', check: (a) => assert.equal(a.status, 500) },
 ];
 
-const results = new Map<string, Map<string, string>>();
-
-function record(row: string, column: string, outcome: string): void {
-  let cells = results.get(row);
-  if (cells === undefined) {
-    cells = new Map();
-    results.set(row, cells);
-  }
-  cells.set(column, outcome);
-}
+const table = new MatrixTable();
 
 describe('kill matrix', () => {
   let sim: RunningSim;
@@ -122,7 +75,7 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
     await limited.close();
     await sim.close();
     silent.close();
-    printTable();
+    table.print();
   });
 
   for (const protocol of ['h1', 'h2'] as const) {
@@ -150,7 +103,7 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
       await until(() => sim.stats().aborted === aborted + 1);
       await settled(limited);
       assert.equal(sim.stats().received, received + 1, 'the worker saw a request whose client had left');
-      record('client leaves while queued', column, 'ok');
+      table.record('client leaves while queued', column, 'ok');
     });
 
     it(`${column}: client leaves while connecting`, async () => {
@@ -158,7 +111,7 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
       await until(() => hanging.server.generation.streams === 1);
       request.leave();
       await settled(hanging);
-      record('client leaves while connecting', column, 'ok');
+      table.record('client leaves while connecting', column, 'ok');
     });
 
     it(`${column}: client leaves while waiting for the first byte`, async () => {
@@ -171,7 +124,7 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
       const delayMs = (sim.stats().lastAbortMs ?? 0) - leftMs;
       assert.ok(delayMs < ABORT_LIMIT_MS, `the worker saw the abort after ${delayMs} ms`);
       await settled(gateway);
-      record('client leaves before the first byte', column, `${delayMs.toFixed(0)} ms`);
+      table.record('client leaves before the first byte', column, `${delayMs.toFixed(0)} ms`);
     });
 
     if (!stream) return;
@@ -185,7 +138,7 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
       const delayMs = (sim.stats().lastAbortMs ?? 0) - leftMs;
       assert.ok(delayMs < ABORT_LIMIT_MS, `the worker saw the abort after ${delayMs} ms`);
       await settled(gateway);
-      record('client leaves in mid-stream', column, `${delayMs.toFixed(0)} ms`);
+      table.record('client leaves in mid-stream', column, `${delayMs.toFixed(0)} ms`);
     });
   }
 
@@ -193,7 +146,7 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
     it(`${column}: worker refuses the connection`, async () => {
       assertError(await rawPost(protocol, refused.port, api.path, body).answer, 502, 'upstream_connect_failed');
       await settled(refused);
-      record('worker refuses', column, '502');
+      table.record('worker refuses', column, '502');
     });
 
     for (const fault of WORKER_FAULTS) {
@@ -203,48 +156,8 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
         fault.check(answer, stream);
         await settled(gateway);
         const told = answer.status === 200 ? (stream ? 'error event' : 'cut') : String(answer.status);
-        record(`worker ${fault.name}`, column, told);
+        table.record(`worker ${fault.name}`, column, told);
       });
     }
   }
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
-    if (condition()) return;
-    await sleep(2);
-  }
-  assert.fail(`never came true: ${condition}`);
-}
-
-async function untilMetric(gateway: GatewayFixture, name: string, value: number): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
-    if ((await gateway.metricsText()).includes(`\n${name} ${value}\n`)) return;
-    await sleep(2);
-  }
-  assert.fail(`${name} never became ${value}`);
-}
-
-/** Every counter that a request moves is back at zero. */
-async function settled(gateway: GatewayFixture): Promise<void> {
-  await until(() => gateway.server.generation.streams === 0);
-  for (const worker of gateway.server.services.registry.list()) assert.equal(worker.inFlight, 0);
-  const metrics = await gateway.metricsText();
-  for (const line of metrics.split('\n')) {
-    if (/^smg_\w*(in_flight|inflight|active|queue_depth)\w*(\{| )/.test(line) && !line.includes('_bucket')) {
-      assert.match(line, / 0$/, line);
-    }
-  }
-}
-
-function printTable(): void {
-  const columns = [...new Set([...results.values()].flatMap((cells) => [...cells.keys()]))];
-  const rows = [
-    `| | ${columns.join(' | ')} |`,
-    `|---|${columns.map(() => '---|').join('')}`,
-    ...[...results].map(
-      ([row, cells]) => `| ${row} | ${columns.map((column) => cells.get(column) ?? '–').join(' | ')} |`,
-    ),
-  ];
-  console.log(rows.join('\n'));
-}

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { clusterProtectionShape } from './protection.js';
 import { duration, offOr, resourceName, secret, workerUrl } from './scalars.js';
 import { upstreamTlsSchema } from './tls.js';
 
@@ -90,6 +91,7 @@ export const clusterSchema = z.strictObject({
   models: z.array(z.string().min(1)).default([]).describe('Models of workers that name none themselves.'),
   api_key: secret().optional().describe('Bearer key sent to workers that have none themselves.'),
   health: offOr(healthCheckSchema).prefault({}).describe('Active health checks, or `off`.'),
+  ...clusterProtectionShape,
   timeouts: timeoutsSchema,
   pool: poolSchema,
   tls: upstreamTlsSchema.optional(),

@@ -33,7 +33,10 @@ export function applyDefaultSet(root: MapNode, fallback: DefaultSet): MapNode {
       map = fill(map, ['telemetry', 'metrics', 'prometheus', 'host'], anyAddress(map));
     }
   }
-  return inheritHealth(map, set);
+  const base = set === 'smg' ? nodeOf({ every: '60s' }, ['resilience', 'health'], DEFAULT_ORIGIN) : undefined;
+  map = inherit(map, 'health', base);
+  for (const key of ['circuit_breaker', 'overload', 'liveness']) map = inherit(map, key, undefined);
+  return map;
 }
 
 function isForClients(listener: ConfigNode): boolean {
@@ -82,19 +85,18 @@ function fill(root: MapNode, path: readonly string[], value: unknown): MapNode {
   return assignNode(root, path, nodeOf(value, path, DEFAULT_ORIGIN)) as MapNode;
 }
 
-/** `resilience.health` under the health of each cluster. */
-function inheritHealth(root: MapNode, set: string): MapNode {
+/** One block of `resilience`, with `base` below it, under the block of the same name of each cluster. */
+function inherit(root: MapNode, key: string, base: ConfigNode | undefined): MapNode {
   const clusters = childOf(root, 'clusters');
   if (clusters?.kind !== 'list') return root;
-  const own = nodeAt(root, 'resilience', 'health');
-  const base = set === 'smg' ? nodeOf({ every: '60s' }, ['resilience', 'health'], DEFAULT_ORIGIN) : undefined;
-  const shared = own === undefined ? base : mergeNodes(base, own);
+  const common = nodeAt(root, 'resilience', key);
+  const shared = common === undefined ? base : mergeNodes(base, common);
   if (shared === undefined) return root;
   const items = clusters.items.map((cluster) => {
     if (cluster.kind !== 'map') return cluster;
-    const health = childOf(cluster, 'health');
-    if (health === undefined) return withEntry(cluster, 'health', shared);
-    return isOff(health) ? cluster : withEntry(cluster, 'health', mergeNodes(shared, health));
+    const own = childOf(cluster, key);
+    if (own === undefined) return withEntry(cluster, key, shared);
+    return isOff(own) ? cluster : withEntry(cluster, key, mergeNodes(shared, own));
   });
   return withEntry(root, 'clusters', { ...clusters, items });
 }

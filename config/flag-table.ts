@@ -24,6 +24,9 @@ const MAIN = ['listeners', 'main'];
 const CLI = ['clusters', 'cli'];
 const LIMITS = [...MAIN, 'limits'];
 const HEALTH = ['resilience', 'health'];
+const BREAKER = ['resilience', 'circuit_breaker'];
+const OVERLOAD = ['resilience', 'overload'];
+const LIVENESS = ['resilience', 'liveness'];
 const RETRY = ['resilience', 'retry'];
 const BACKOFF = [...RETRY, 'backoff'];
 const CONCURRENCY = ['limits', 'concurrency'];
@@ -253,8 +256,95 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
     'That header. Default x-smg-tenant-id.',
   ),
   toggle(RESILIENCE, '--disable-retries', RETRY, 'off', 'One attempt only.'),
-  accepted(RESILIENCE, '--disable-circuit-breaker', 'There is none yet.'),
-  accepted(RESILIENCE, '--disable-worker-overload-protection', 'There is none yet.'),
+  built(
+    RESILIENCE,
+    '--cb-failure-threshold',
+    'COUNT',
+    [...BREAKER, 'failures'],
+    asCount,
+    'Failures in a row that stop requests to a worker. Default 10.',
+  ),
+  built(
+    RESILIENCE,
+    '--cb-success-threshold',
+    'COUNT',
+    [...BREAKER, 'successes'],
+    asCount,
+    'Good answers that let them flow again. Default 3.',
+  ),
+  built(
+    RESILIENCE,
+    '--cb-timeout-duration-secs',
+    'SECONDS',
+    [...BREAKER, 'open_for'],
+    asPositiveSeconds,
+    'Time before such a worker is tried. Default 60.',
+  ),
+  built(
+    RESILIENCE,
+    '--cb-window-duration-secs',
+    'SECONDS',
+    [...BREAKER, 'window'],
+    asPositiveSeconds,
+    'Time over which the share of failures counts. Default 120.',
+  ),
+  toggle(RESILIENCE, '--disable-circuit-breaker', BREAKER, 'off', 'Requests go on to workers that fail.'),
+  accepted(RESILIENCE, '--worker-overload-protection', 'Protection from overload; the default.'),
+  built(
+    RESILIENCE,
+    '--worker-overload-waiting-requests',
+    'COUNT',
+    [...OVERLOAD, 'waiting_requests'],
+    asCount,
+    'Waiting requests from which an engine gets no more. Default 8.',
+  ),
+  built(
+    RESILIENCE,
+    '--worker-overload-token-usage',
+    'SHARE',
+    [...OVERLOAD, 'kv_usage'],
+    asDecimal,
+    'KV usage from which an engine gets no more. Default 0.8.',
+  ),
+  toggle(RESILIENCE, '--worker-overload-shed', [...OVERLOAD, 'shed'], true, 'All overloaded: 503 at once.'),
+  toggle(
+    RESILIENCE,
+    '--disable-worker-overload-protection',
+    OVERLOAD,
+    'off',
+    'Reports of engines keep nothing from them.',
+  ),
+  built(
+    RESILIENCE,
+    '--worker-stall-secs',
+    'SECONDS',
+    [...LIVENESS, 'stall'],
+    asSeconds,
+    'Silence after a broken connection that takes a worker out; 0 = off. Default 2.',
+  ),
+  built(
+    RESILIENCE,
+    '--worker-stale-secs',
+    'SECONDS',
+    [...LIVENESS, 'stale'],
+    asSeconds,
+    'Silence of one that reported its load; 0 = off. Default 15.',
+  ),
+  built(
+    RESILIENCE,
+    '--load-monitor-interval',
+    'SECONDS',
+    [...CLI, 'load', 'poll_every'],
+    asPositiveSeconds,
+    'Period of questions for load. Default 10.',
+  ),
+  toggle(
+    RESILIENCE,
+    '--disable-load-monitoring',
+    [...CLI, 'load', 'when'],
+    'needed',
+    'Ask only where it is needed; the default.',
+  ),
   built(
     RESILIENCE,
     '--health-failure-threshold',

@@ -76,7 +76,33 @@ describe('flags', () => {
     [['--health-check-timeout-secs', '4'], { 'resilience.health.timeout': '4s' }],
     [['--health-check-interval-secs', '4'], { 'resilience.health.every': '4s' }],
     [['--health-check-endpoint', '/up'], { 'resilience.health.path': '/up' }],
-    [['--enable-igw', '--disable-circuit-breaker'], {}],
+    [['--enable-igw'], {}],
+    [['--disable-circuit-breaker'], { 'resilience.circuit_breaker': 'off' }],
+    [
+      ['--cb-failure-threshold', '3', '--cb-success-threshold', '2'],
+      { 'resilience.circuit_breaker.failures': 3, 'resilience.circuit_breaker.successes': 2 },
+    ],
+    [
+      ['--cb-timeout-duration-secs', '7', '--cb-window-duration-secs', '60'],
+      { 'resilience.circuit_breaker.open_for': '7s', 'resilience.circuit_breaker.window': '60s' },
+    ],
+    [
+      ['--worker-overload-waiting-requests', '4', '--worker-overload-token-usage', '0.9', '--worker-overload-shed'],
+      {
+        'resilience.overload.waiting_requests': 4,
+        'resilience.overload.kv_usage': 0.9,
+        'resilience.overload.shed': true,
+      },
+    ],
+    [['--disable-worker-overload-protection'], { 'resilience.overload': 'off' }],
+    [
+      ['--worker-stall-secs', '0', '--worker-stale-secs', '20'],
+      { 'resilience.liveness.stall': '0s', 'resilience.liveness.stale': '20s' },
+    ],
+    [
+      ['--load-monitor-interval', '5', '--disable-load-monitoring', '--worker-urls', 'http://a:1'],
+      { ...WORKER_PATCH, 'clusters.cli.load.poll_every': '5s', 'clusters.cli.load.when': 'needed' },
+    ],
     [['--no-worker-auto-recovery'], {}],
     [['--model-alias', 'a=b', '--model-alias', 'c=d=e'], { 'models.aliases.a': 'b', 'models.aliases.c': 'd=e' }],
     [['--model-alias', 'a=b', 'c=d'], { 'models.aliases.a': 'b', 'models.aliases.c': 'd' }],
@@ -217,8 +243,8 @@ describe('a command line that is wrong', () => {
     [['-x'], [/^unknown flag -x/]],
     [['extra'], [/^unexpected argument "extra"$/]],
     [
-      ['--cb-failure-threshold', '3', '--port', '80'],
-      [/^--cb-failure-threshold: the circuit breaker is not built yet$/],
+      ['--worker-wedge-secs', '3', '--port', '80'],
+      [/^--worker-wedge-secs: watching for requests that hang is not built yet$/],
     ],
     [['--priority-scheduler-enabled'], [/^--priority-scheduler-enabled: the priority scheduler is not built yet$/]],
     [['--queue-size', '-1'], [/^--queue-size: "-1" is not a whole number from 0/]],

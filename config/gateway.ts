@@ -4,6 +4,7 @@ import type { Origin } from './config-node.js';
 import { filterEntrySchema } from './filters.js';
 import { listenerSchema } from './listener.js';
 import { adminSchema, runtimeSchema } from './operations.js';
+import { sharedProtectionShape } from './protection.js';
 import { type FilterMatch, routeSchema } from './route.js';
 import { offOr } from './scalars.js';
 import { telemetrySchema } from './telemetry.js';
@@ -23,7 +24,7 @@ const resilienceSchema = z
     health: offOr(healthCheckSchema.partial())
       .optional()
       .describe('Defaults of health checks of all clusters, or `off`.'),
-    circuit_breaker: z.literal('off').optional().describe('Only `off`: the circuit breaker is not built yet.'),
+    ...sharedProtectionShape,
   })
   .prefault({})
   .describe('What happens when workers fail.');

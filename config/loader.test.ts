@@ -281,7 +281,8 @@ describe('errors', () => {
       'listeners: [{ tls: { cert: /a.crt, key: /a.key } }]',
       /is not a PEM certificate; to read it from a file write \$file/,
     ],
-    ['resilience beyond retries', 'resilience: { circuit_breaker: { failures: 1 } }', /circuit_breaker/],
+    ['a wrong breaker', 'resilience: { circuit_breaker: { failures: 0 } }', /circuit_breaker\.failures/],
+    ['a wrong limit of load', 'resilience: { overload: { kv_usage: 1.5 } }', /overload\.kv_usage/],
     [
       'a wrong retry block',
       'resilience: { retry: { attempt: 2 } }',

@@ -32,13 +32,7 @@ const PLANNED: readonly PlannedFeature[] = [
     one: '--max-idle-secs|--sticky-key-idle-secs --assignment-mode',
     many: '--routing-key-headers',
   },
-  {
-    feature: 'overload protection',
-    none: '--worker-overload-protection --worker-overload-shed',
-    one:
-      '--worker-overload-waiting-requests --worker-overload-token-usage --worker-stall-secs --worker-wedge-secs ' +
-      '--worker-stale-secs',
-  },
+  { feature: 'watching for requests that hang', one: '--worker-wedge-secs' },
   {
     feature: 'disaggregated prefill and decode',
     none: '--pd-disaggregation --epd-disaggregation',
@@ -51,7 +45,7 @@ const PLANNED: readonly PlannedFeature[] = [
     feature: 'waiting for workers to start',
     one: '--worker-startup-timeout-secs --worker-startup-delay --worker-startup-check-interval',
   },
-  { feature: 'load monitoring', none: '--disable-load-monitoring --engine-metrics', one: '--load-monitor-interval' },
+  { feature: 'exporting the metrics of engines', none: '--engine-metrics' },
   {
     feature: 'multimodal processing',
     none: '--mm-allow-private-media-hosts --mm-pixel-rdma --log-mm-timing',
@@ -82,10 +76,6 @@ const PLANNED: readonly PlannedFeature[] = [
     feature: 'token budgets of tenants',
     none: '--tenant-rate-limit-enabled',
     one: '--tenant-rate-limit-config',
-  },
-  {
-    feature: 'the circuit breaker',
-    one: '--cb-failure-threshold --cb-success-threshold --cb-timeout-duration-secs --cb-window-duration-secs',
   },
   { feature: 'removing unhealthy workers', none: '--remove-unhealthy-workers|--worker-auto-recovery' },
   { feature: 'draining removed workers by time', one: '--drain-settle-secs' },

@@ -56,6 +56,7 @@ export const ERROR_CODES = {
   overloaded: spec(503, 'server_error', true),
   draining: spec(503, 'server_error'),
   admission_queue_timeout: spec(503, 'server_error'),
+  worker_overload_protection_shed: spec(503, 'server_error'),
   upstream_timeout: spec(504, 'server_error', true),
 } as const satisfies Record<string, ErrorCodeSpec>;
 

@@ -56,8 +56,76 @@ export interface Worker {
    * is removed and waits no longer for its requests.
    */
   acquireLoad(owner?: LoadOwner): LoadHold;
-  /** Outcome of an attempt, for passive health and (later) the circuit breaker. */
-  recordOutcome(ok: boolean): void;
+  /** Last report of its engine about itself; undefined before the first, and when it stopped reporting. */
+  readonly engineLoad: EngineLoad | undefined;
+  /** It broke a connection and has not been heard since; chosen only when nothing better is left. */
+  readonly inDoubt: boolean;
+  /** What an answer's status says about the worker. */
+  judge(status: number): StatusVerdict;
+  /** The worker has sent something. Free, so call it for every piece of an answer. */
+  recordContact(): void;
+  /** A good answer has begun. `startedMs`: begin of the attempt, monotonic. */
+  recordAnswering(startedMs: number): void;
+  /**
+   * Outcome of an attempt, for passive health and the circuit breaker: a failure as soon as it is known, a success when the
+   * answer was seen to its end. At most once per attempt, at most one failure per request; never for what the client or a
+   * limit of the gateway ended.
+   */
+  recordOutcome(outcome: AttemptOutcome, startedMs: number): void;
+}
+
+/** `transport_failure`: no answer, or one that broke off. */
+export type AttemptOutcome = 'success' | 'failure' | 'transport_failure';
+/** `neutral`: it is full, which speaks neither for nor against it. */
+export type StatusVerdict = 'success' | 'failure' | 'neutral';
+
+/** Load of one data-parallel rank as its engine reports it. Undefined: not reported, which is not 0. */
+export interface EngineRankLoad {
+  readonly dpRank: number;
+  readonly numRunningReqs: number | undefined;
+  readonly numWaitingReqs: number | undefined;
+  /** Prompt tokens of waiting requests that are not in the prefix cache. */
+  readonly numWaitingUncachedTokens: number | undefined;
+  readonly numTotalReqs: number | undefined;
+  readonly numUsedTokens: number | undefined;
+  readonly maxTotalNumTokens: number | undefined;
+  readonly maxRunningRequests: number | undefined;
+  /** Share of KV memory in use, 0 to 1. */
+  readonly tokenUsage: number | undefined;
+  /** Tokens per second. */
+  readonly genThroughput: number | undefined;
+  /** 0 to 1. */
+  readonly cacheHitRate: number | undefined;
+  readonly utilization: number | undefined;
+  readonly kvTransferLatencyMs: number | undefined;
+  readonly kvTransferSpeedGbS: number | undefined;
+  readonly prefillQueueReqs: number | undefined;
+  readonly decodeQueueReqs: number | undefined;
+  readonly disaggMode: string | undefined;
+}
+
+/** One report of an engine. Frozen; replaced by the next. */
+export interface EngineLoad {
+  /** When it was received: monotonic ms. */
+  readonly receivedMs: number;
+  /** The same on the wall clock, ms. */
+  readonly timestampMs: number;
+  /** Version that the engine states; undefined when it states none. */
+  readonly version: string | undefined;
+  /** At least one. */
+  readonly ranks: readonly EngineRankLoad[];
+  /** Mean over the ranks that report it. */
+  readonly tokenUsage: number | undefined;
+  /** Sums over the ranks that report it. */
+  readonly runningRequests: number | undefined;
+  readonly waitingRequests: number | undefined;
+  readonly waitingUncachedTokens: number | undefined;
+  readonly genThroughput: number | undefined;
+  /** Undefined where no rank states how many it has room for. */
+  readonly usedTokens: number | undefined;
+  readonly maxTotalTokens: number | undefined;
+  /** {@link Worker.inFlight} when it was received: what has changed since is known better here. */
+  readonly ownInFlight: number;
 }
 
 /** Who holds a share of a worker's load. */
@@ -84,8 +152,10 @@ export interface WorkerTier {
 export interface Selectable {
   /** Highest priority first. */
   readonly tiers: readonly WorkerTier[];
-  /** Available members that are overloaded: the last resort, when there is no tier. */
+  /** Available members that are overloaded: chosen when there is no tier. */
   readonly overloaded: readonly Worker[];
+  /** Available members that have fallen silent: the last resort. */
+  readonly inDoubt: readonly Worker[];
 }
 
 /** Workers that serve the same models by the same rules. */
@@ -96,6 +166,8 @@ export interface Cluster {
   /** `type` of its policy. */
   readonly policy: string;
   readonly timeouts: UpstreamTimeouts;
+  /** Wait that a client is told when all workers are overloaded and none is to take its request, ms; undefined: one takes it. */
+  readonly shedRetryAfterMs: number | undefined;
   /** Whether a member serves (or may serve) this model; `undefined` asks whether any does without a name. */
   serves(model: string | undefined): boolean;
   /** Members that serve the model, available or not. Same array for the same model until membership changes. */

@@ -14,7 +14,7 @@ export interface ClusterMembers {
 const sharesOf = new WeakMap<readonly Worker[], readonly number[]>();
 
 const NO_WORKERS: readonly Worker[] = [];
-const NONE_SELECTABLE: Selectable = { tiers: [], overloaded: NO_WORKERS };
+const NONE_SELECTABLE: Selectable = { tiers: [], overloaded: NO_WORKERS, inDoubt: NO_WORKERS };
 
 /**
  * The workers of one cluster as one config generation sees it: those of the file and those that its discoveries and the
@@ -25,6 +25,7 @@ export class WorkerCluster implements Cluster {
   readonly name: string;
   readonly policy: string;
   readonly timeouts: UpstreamTimeouts;
+  readonly shedRetryAfterMs: number | undefined;
   readonly #source: ClusterMembers;
   readonly #sources: readonly WorkerSource[];
   #seenMembers = -1;
@@ -43,6 +44,7 @@ export class WorkerCluster implements Cluster {
     this.name = spec.name;
     this.policy = spec.policy;
     this.timeouts = spec.timeouts;
+    this.shedRetryAfterMs = spec.shedRetryAfterMs;
     this.#source = members;
     this.#sources = sources;
   }
@@ -125,10 +127,12 @@ function indexByModel(workers: readonly Worker[]): Map<string, readonly Worker[]
 
 /** `before`: what a selection of the same candidates gave last; its lists are kept where they are still right. */
 function select(candidates: readonly Worker[], before: Selectable | undefined): Selectable {
-  const available = candidates.filter((worker) => worker.available && !worker.overloaded);
+  const available = candidates.filter((worker) => worker.available && !worker.overloaded && !worker.inDoubt);
   if (available.length === 0) {
-    const overloaded = candidates.filter((worker) => worker.available);
-    return overloaded.length === 0 ? NONE_SELECTABLE : { tiers: [], overloaded };
+    const others = candidates.filter((worker) => worker.available);
+    if (others.length === 0) return NONE_SELECTABLE;
+    const overloaded = others.filter((worker) => !worker.inDoubt);
+    return { tiers: [], overloaded, inDoubt: others.filter((worker) => worker.inDoubt) };
   }
   const byPriority = new Map<number, Worker[]>();
   for (const worker of available) {
@@ -153,7 +157,7 @@ function select(candidates: readonly Worker[], before: Selectable | undefined): 
         capped: workers.some((worker) => worker.maxInFlight < Number.POSITIVE_INFINITY),
       };
     });
-  return { tiers, overloaded: NO_WORKERS };
+  return { tiers, overloaded: NO_WORKERS, inDoubt: NO_WORKERS };
 }
 
 function sameMembers(left: readonly Worker[], right: readonly Worker[]): boolean {

@@ -155,12 +155,12 @@ test('failing requests bring a probe forward and shorten the way out', async () 
   await settle();
   await advance(1_000);
   client.answers = { '/base/health': 0 };
-  worker.recordOutcome(false);
+  worker.recordOutcome('failure', 0);
   await settle();
   assert.equal(client.asked.length, 2, 'a probe at once');
   assert.equal(worker.health, 'healthy');
-  worker.recordOutcome(false);
-  worker.recordOutcome(false);
+  worker.recordOutcome('failure', 0);
+  worker.recordOutcome('failure', 0);
   await settle();
   assert.equal(client.asked.length, 2, 'but not one a request');
   await advance(250);
@@ -174,7 +174,7 @@ test('a failing request while a probe runs asks for another one after it', async
   await settle();
   client.answers = {};
   await advance(5_500);
-  worker.recordOutcome(false);
+  worker.recordOutcome('failure', 0);
   assert.equal(client.asked.length, 2);
   reply((client.asked[1] as Asked).handler, 200);
   await settle();
@@ -276,7 +276,7 @@ test('without checks a worker is healthy from the start; a provider without a ke
   client.answers = { '/base/v1/models': '{"data":[{"id":"gpt"}]}' };
   await advance(1_000);
   assert.deepEqual(worker.models, ['gpt']);
-  worker.recordOutcome(false);
+  worker.recordOutcome('failure', 0);
   await advance(120_000);
   assert.equal(client.asked.length, 2);
 });

@@ -21,6 +21,8 @@ export interface HealthCheckerDependencies {
   /** In [0, 1). Default `Math.random`. */
   readonly random?: () => number;
   /** The counter of one result. */
+  /** Told the result of every probe. */
+  readonly onProbe?: (worker: ManagedWorker, ok: boolean) => void;
   readonly countCheck?: (workerType: string, result: 'success' | 'failure') => Counter;
 }
 
@@ -56,6 +58,11 @@ export class HealthChecker {
   stop(worker: ManagedWorker): void {
     this.#checks.get(worker)?.stop();
     this.#checks.delete(worker);
+  }
+
+  /** Something speaks against the worker: a probe as soon as the last one is long enough ago. */
+  probeSoon(worker: ManagedWorker): void {
+    this.#checks.get(worker)?.probeSoon();
   }
 
   /** Outcome of one request to the worker. */
@@ -112,7 +119,11 @@ class WorkerCheck {
   }
 
   onOutcome(ok: boolean): void {
-    if (!this.enabled || !this.#state.onOutcome(ok)) return;
+    if (this.#state.onOutcome(ok)) this.probeSoon();
+  }
+
+  probeSoon(): void {
+    if (!this.enabled) return;
     const sinceMs = this.#dependencies.clock.monotonicMs() - this.#lastRunMs;
     this.#runSoon(Math.max(0, REQUESTED_PROBE_GAP_MS - sinceMs));
   }
@@ -153,6 +164,7 @@ class WorkerCheck {
     if (ok && this.#state.health === 'healthy' && !this.#discovered) await this.#discover();
     if (this.#abort.signal.aborted) return 0;
     worker.setHealth(this.#state.health);
+    this.#dependencies.onProbe?.(worker, ok);
     return this.#state.nextDelayMs((this.#dependencies.random ?? Math.random)());
   }
 

@@ -1,5 +1,6 @@
 import type { Priority } from '../api/scalars.js';
 import type { UpstreamTimeouts, WorkerRuntime, WorkerType } from '../api/worker.js';
+import type { ProtectionSettings } from './protection-settings.js';
 import type { UpstreamTlsSettings } from './upstream-tls.js';
 
 /** How a worker is probed. */
@@ -91,6 +92,8 @@ export interface WorkerSpec {
   /** For `https:` workers; undefined: the authorities that Node knows, no client certificate. */
   readonly tls?: UpstreamTlsSettings | undefined;
   readonly drain: DrainSettings;
+  /** Undefined: `DEFAULT_PROTECTION`. */
+  readonly protection?: ProtectionSettings | undefined;
 }
 
 /** One cluster as a config generation wants it, without its workers. */
@@ -99,4 +102,6 @@ export interface ClusterSpec {
   /** `type` of its policy. */
   readonly policy: string;
   readonly timeouts: UpstreamTimeouts;
+  /** See {@link Cluster.shedRetryAfterMs}. */
+  readonly shedRetryAfterMs?: number | undefined;
 }

@@ -2,7 +2,18 @@ import { createHash } from 'node:crypto';
 import type { ValueOf } from '../api/scalars.js';
 import type { Gauge } from '../api/stats.js';
 import type { UpstreamTls } from '../api/upstream.js';
-import type { LoadHold, LoadOwner, Worker, WorkerHealth, WorkerRuntime, WorkerType } from '../api/worker.js';
+import type {
+  AttemptOutcome,
+  EngineLoad,
+  LoadHold,
+  LoadOwner,
+  StatusVerdict,
+  Worker,
+  WorkerHealth,
+  WorkerRuntime,
+  WorkerType,
+} from '../api/worker.js';
+import { DEFAULT_PROTECTION, type ProtectionSettings } from './protection-settings.js';
 import type { DrainSettings, WorkerIdentity, WorkerSpec } from './worker-spec.js';
 
 /**
@@ -12,8 +23,24 @@ import type { DrainSettings, WorkerIdentity, WorkerSpec } from './worker-spec.js
 export type WorkerChange = 'added' | 'health' | 'models' | 'settings' | 'selection' | 'removed';
 
 /** Reasons beside health for which a worker is not chosen; bits, so that they add up. */
-export const Veto = { CircuitBreaker: 1, Liveness: 2 } as const;
+export const Veto = { CircuitBreaker: 1 } as const;
 export type Veto = ValueOf<typeof Veto>;
+
+/** What keeps requests from a worker that fails; told of everything that speaks for or against it. */
+export interface RequestGuard {
+  /** A request goes to the worker; the result is for `onDone`. */
+  onDispatch(): number;
+  onDone(ticket: number): void;
+  onAnswering(startedMs: number): void;
+  onOutcome(outcome: AttemptOutcome, startedMs: number): void;
+  onContact(): void;
+  /** Result of a health probe. */
+  onProbe(ok: boolean): void;
+  /** Health checks have found the worker well again. */
+  onPromoted(): void;
+  /** The worker's spec has changed. */
+  configure(): void;
+}
 
 /** Told by a worker what happens to it; one per worker, its registry. */
 export interface WorkerObserver {
@@ -69,6 +96,14 @@ export class ManagedWorker implements Worker {
   healthReason = '';
   available = false;
   overloaded = false;
+  inDoubt = false;
+  engineLoad: EngineLoad | undefined = undefined;
+  /** What keeps requests from it; set while it is registered. */
+  guard: RequestGuard | undefined = undefined;
+  /** Its guard wants to know of the next sign of life. */
+  awaitsContact = false;
+  /** Whether there was one since that was last set to false. */
+  heard = false;
   inFlight = 0;
   drain: DrainSettings;
   readonly #observer: WorkerObserver;
@@ -116,7 +151,7 @@ export class ManagedWorker implements Worker {
   acquireLoad(owner?: LoadOwner): LoadHold {
     this.inFlight += 1;
     this.#loadGauge?.inc();
-    const hold = new WorkerLoadHold(this, owner, this.#lastHold);
+    const hold = new WorkerLoadHold(this, owner, this.#lastHold, this.guard?.onDispatch() ?? 0);
     if (this.#lastHold !== undefined) this.#lastHold.next = hold;
     this.#lastHold = hold;
     return hold;
@@ -132,6 +167,7 @@ export class ManagedWorker implements Worker {
     hold.next = undefined;
     this.inFlight -= 1;
     this.#loadGauge?.dec();
+    this.guard?.onDone(hold.ticket);
     if (this.inFlight === 0) this.#observer.onWorkerIdle(this);
   }
 
@@ -144,8 +180,27 @@ export class ManagedWorker implements Worker {
     for (const owner of owners) owner.onWorkerCut();
   }
 
-  recordOutcome(ok: boolean): void {
-    this.#observer.onWorkerOutcome(this, ok);
+  get protection(): ProtectionSettings {
+    return this.#spec.protection ?? DEFAULT_PROTECTION;
+  }
+
+  judge(status: number): StatusVerdict {
+    const { failureStatuses, capacityStatuses } = this.protection;
+    if (capacityStatuses.includes(status)) return 'neutral';
+    return failureStatuses.includes(status) ? 'failure' : 'success';
+  }
+
+  recordContact(): void {
+    if (this.awaitsContact) this.guard?.onContact();
+  }
+
+  recordAnswering(startedMs: number): void {
+    this.guard?.onAnswering(startedMs);
+  }
+
+  recordOutcome(outcome: AttemptOutcome, startedMs: number): void {
+    this.guard?.onOutcome(outcome, startedMs);
+    this.#observer.onWorkerOutcome(this, outcome === 'success');
   }
 
   /** Takes over the fields of a newer spec of the same worker. */
@@ -180,6 +235,14 @@ export class ManagedWorker implements Worker {
 
   hasVeto(veto: Veto): boolean {
     return (this.#vetoes & veto) !== 0;
+  }
+
+  /** False: it was heard. */
+  setInDoubt(inDoubt: boolean): void {
+    this.awaitsContact = inDoubt;
+    if (inDoubt === this.inDoubt) return;
+    this.inDoubt = inDoubt;
+    this.#observer.onWorkerChange(this, 'selection', this.health);
   }
 
   setOverloaded(overloaded: boolean): void {
@@ -219,11 +282,19 @@ export class ManagedWorker implements Worker {
 class WorkerLoadHold implements LoadHold {
   readonly worker: ManagedWorker;
   readonly owner: LoadOwner | undefined;
+  /** Of the guard. */
+  readonly ticket: number;
   previous: WorkerLoadHold | undefined;
   next: WorkerLoadHold | undefined = undefined;
   #released = false;
 
-  constructor(worker: ManagedWorker, owner: LoadOwner | undefined, previous: WorkerLoadHold | undefined) {
+  constructor(
+    worker: ManagedWorker,
+    owner: LoadOwner | undefined,
+    previous: WorkerLoadHold | undefined,
+    ticket: number,
+  ) {
+    this.ticket = ticket;
     this.worker = worker;
     this.owner = owner;
     this.previous = previous;

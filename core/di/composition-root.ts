@@ -5,8 +5,12 @@ import { StatsScope } from '../api/stats.js';
 import { UpstreamClient } from '../api/upstream.js';
 import { ClusterStats } from '../cluster/cluster-stats.js';
 import { HealthChecker } from '../cluster/health-checker.js';
+import { LoadMonitor } from '../cluster/load-monitor.js';
+import { LoadStats } from '../cluster/load-stats.js';
+import { ProtectionStats } from '../cluster/protection-stats.js';
 import { HttpUpstreamClient } from '../cluster/upstream-client.js';
 import { logWorkerEvents } from '../cluster/worker-event-log.js';
+import { WorkerProtection } from '../cluster/worker-protection.js';
 import { WorkerRegistry } from '../cluster/worker-registry.js';
 import { openListener } from '../listener/listener.js';
 import { SystemClock } from '../server/system-clock.js';
@@ -25,6 +29,8 @@ export interface ProcessServices {
   readonly servers: HttpServers;
   readonly client: HttpUpstreamClient;
   readonly registry: WorkerRegistry;
+  readonly protection: WorkerProtection;
+  readonly loadMonitor: LoadMonitor;
 }
 
 /** Builds them and binds those that plugins may ask for. Nothing here opens a socket. `version` is for metrics. */
@@ -44,9 +50,17 @@ export function createProcessServices(logOptions: LogOptions, version: string): 
   const checker = new HealthChecker({
     client,
     clock,
+    onProbe: (worker, ok) => worker.guard?.onProbe(ok),
     countCheck: (workerType, result) => clusterStats.countCheck(workerType, result),
   });
   const registry = new WorkerRegistry({ checker, pools: client, clock, stats: clusterStats });
+
+  const protection = new WorkerProtection(registry, {
+    clock,
+    stats: new ProtectionStats(stats),
+    probeSoon: (worker) => checker.probeSoon(worker),
+  });
+  const loadMonitor = new LoadMonitor(registry, { client, clock, stats: new LoadStats(stats) });
 
   logWorkerEvents(registry, log.logger);
   registry.onChange(({ worker, change }) => {
@@ -60,5 +74,5 @@ export function createProcessServices(logOptions: LogOptions, version: string): 
   container.bind(StatsScope, stats);
   container.bind(HttpServers, servers);
   container.bind(UpstreamClient, client);
-  return { container, clock, log, stats, servers, client, registry };
+  return { container, clock, log, stats, servers, client, registry, protection, loadMonitor };
 }

@@ -326,6 +326,8 @@ export class Server {
     if (this.#current !== undefined) generations.push(this.#current);
     for (const generation of generations) await generation.dispose();
     await this.#stateFile?.flush();
+    this.services.loadMonitor.close();
+    this.services.protection.close();
     this.services.registry.close();
     this.services.client.closeAll();
     await this.services.log.close();

@@ -26,7 +26,8 @@ function cluster(name: string, models: readonly string[], requestMs = 1000): Clu
     timeouts: { connectMs: 1, firstByteMs: 2, idleMs: 3, requestMs },
     serves: (model) => models.length === 0 || (model !== undefined && models.includes(model)),
     candidates: () => [],
-    selectable: () => ({ tiers: [], overloaded: [] }),
+    shedRetryAfterMs: undefined,
+    selectable: () => ({ tiers: [], overloaded: [], inDoubt: [] }),
   };
 }
 

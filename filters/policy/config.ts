@@ -20,6 +20,10 @@ const UNNAMED_MODEL = 'unknown';
 /** What the runs of one generation share. */
 export class PolicyFilterConfig {
   readonly clock: Clock;
+  /** Requests that were turned away because all workers are overloaded. */
+  readonly shed: Counter;
+  /** Requests that went to a worker that has fallen silent, because all have. */
+  readonly livenessFallbacks: Counter;
   readonly #policies: Policies;
   readonly #selections: Family<Counter>;
   readonly #counters = new Map<Policy, SelectionCounters>();
@@ -27,6 +31,19 @@ export class PolicyFilterConfig {
   constructor(policies: Policies, clock: Clock, stats: StatsScope) {
     this.#policies = policies;
     this.clock = clock;
+    this.shed = stats
+      .counter({
+        name: 'smg_worker_overload_shed_total',
+        help: 'Requests turned away because all workers that could take them are overloaded',
+        labels: ['stage'],
+      })
+      .with('selection');
+    this.livenessFallbacks = stats
+      .counter({
+        name: 'smg_worker_liveness_fallback_total',
+        help: 'Choices among workers that have fallen silent, because there were no others',
+      })
+      .with();
     this.#selections = stats.counter({
       name: 'smg_worker_selection_total',
       help: 'Workers chosen, one per attempt',

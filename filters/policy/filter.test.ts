@@ -47,6 +47,7 @@ class StubMembers implements ClusterMembers {
 class StubWorker {
   available = true;
   overloaded = false;
+  inDoubt = false;
   priority = 50;
   share = 1;
   maxInFlight = Number.POSITIVE_INFINITY;
@@ -223,7 +224,11 @@ test('uses the highest priority while it has room, then the next; overloaded wor
   bench.members.change(high, { overloaded: true });
   assert.deepEqual(await chosen(), [other]);
   bench.members.change(other, { overloaded: true });
-  assert.deepEqual(await chosen(), [high, other], 'overloaded, but all that is left');
+  high.inFlight = 4;
+  assert.deepEqual(await chosen(), [other], 'overloaded, but the least loaded that is left');
+  bench.members.change(high, { inDoubt: true });
+  bench.members.change(other, { inDoubt: true, inFlight: 9 });
+  assert.deepEqual(await chosen(), [high], 'silent ones, where there are no others');
 });
 
 test('goes down a priority rather than back to a worker on which the request has failed', async () => {

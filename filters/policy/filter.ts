@@ -66,7 +66,14 @@ export class PolicyFilter implements StreamFilter, LoadOwner {
     const cluster = this.#callbacks.run.cluster;
     if (cluster === undefined) throw new BugError('policy: no filter above has chosen a cluster');
     const model = request?.model;
-    const candidates = candidatesOf(cluster.selectable(model), this.#callbacks.streamInfo.attempts);
+    const selectable = cluster.selectable(model);
+    if (cluster.shedRetryAfterMs !== undefined && selectable.tiers.length === 0 && selectable.overloaded.length > 0) {
+      this.#shared.shed.inc();
+      this.#callbacks.sendLocalReply(createShedError(cluster.shedRetryAfterMs));
+      return false;
+    }
+    const candidates = candidatesOf(selectable, this.#callbacks.streamInfo.attempts);
+    if (candidates[0]?.inDoubt === true) this.#shared.livenessFallbacks.inc();
     if (candidates.length === 0) {
       this.#callbacks.sendLocalReply(createNoWorkerError(cluster.candidates(model), model));
       return false;
@@ -88,6 +95,11 @@ export class PolicyFilter implements StreamFilter, LoadOwner {
     run.attempt = attempt;
     this.#attempt = attempt;
   }
+}
+
+function createShedError(retryAfterMs: number): GatewayError {
+  const message = 'All workers that could take this request have more work than they can do';
+  return new GatewayError('worker_overload_protection_shed', message, { retryAfterMs });
 }
 
 function createNoWorkerError(serving: readonly Worker[], model: string | undefined): GatewayError {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import {
   type Attempt,
+  type AttemptOutcome,
   type Backend,
   type BackendCall,
   type BackendSink,
@@ -13,6 +14,7 @@ import {
   HeaderMap,
   type InferenceRequest,
   ResponseHeaders,
+  type StatusVerdict,
   type StreamFilter,
   type StreamFilterCallbacks,
   type UpstreamExchange,
@@ -63,13 +65,25 @@ class StubWorker {
   readonly backend: string;
   readonly url = 'http://worker.test:8000';
   readonly outcomes: boolean[] = [];
+  answering = 0;
 
   constructor(backend: string) {
     this.backend = backend;
   }
 
-  recordOutcome(ok: boolean): void {
-    this.outcomes.push(ok);
+  judge(status: number): StatusVerdict {
+    if (status === 429) return 'neutral';
+    return [408, 500, 502, 503, 504].includes(status) ? 'failure' : 'success';
+  }
+
+  recordContact(): void {}
+
+  recordAnswering(): void {
+    this.answering += 1;
+  }
+
+  recordOutcome(outcome: AttemptOutcome): void {
+    this.outcomes.push(outcome === 'success');
   }
 }
 
@@ -232,7 +246,8 @@ test('an error before the head is answered, one after it ends the stream as brok
   assert.equal(after.harness.response.error, RESET);
   assert.equal(after.harness.response.ends, 0);
   assert.deepEqual([after.attempt.status, after.attempt.error], [200, 'upstream_reset']);
-  assert.deepEqual(after.worker.outcomes, [true, false]);
+  assert.deepEqual(after.worker.outcomes, [false], 'a good head alone is no success');
+  assert.equal(after.worker.answering, 1);
 });
 
 for (const phase of ['waiting', 'answering', 'inside send'] as const) {
@@ -244,7 +259,7 @@ for (const phase of ['waiting', 'answering', 'inside send'] as const) {
     bench.harness.reset();
     assert.equal(bench.backend.aborts, 1);
     assert.equal(bench.clock.pendingTimers, 0);
-    assert.deepEqual(bench.worker.outcomes, phase === 'answering' ? [true] : []);
+    assert.deepEqual(bench.worker.outcomes, []);
   });
 }
 

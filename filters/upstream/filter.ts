@@ -37,6 +37,8 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
   #deadline: Timer | undefined = undefined;
   /** The exchange has ended by itself, or was never begun. */
   #finished = true;
+  /** The head was good; whether the whole answer is shows at its end. */
+  #answersWell = false;
   /** It was ended from this side. */
   #stopped = false;
 
@@ -88,30 +90,38 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
     const { status } = headers;
     const worker = this.#worker as Worker;
     if (this.#attempt !== undefined) this.#attempt.status = status;
-    recordStatus(worker, this.#attempt, this.#callbacks.streamInfo.attempts);
+    this.#answersWell = recordStatus(worker, this.#attempt, this.#callbacks.streamInfo.attempts);
     if (status >= 500) this.#shared.countError(worker, `status_${status}`);
     if (isRedirect(status)) {
       this.#refuseRedirect();
       return;
     }
     removeConnectionFields(headers);
-    if (endStream) this.#finished = true;
+    if (endStream) this.#onEnd();
     this.#callbacks.encodeHeaders(headers, endStream);
   }
 
   onData(bytes: Buffer, endStream: boolean, framed: Buffer | undefined): void {
-    if (endStream) this.#finished = true;
+    if (endStream) this.#onEnd();
+    else this.#worker?.recordContact();
     this.#callbacks.encodeData(bytes, endStream, framed);
   }
 
   onDelta(delta: Delta, endStream: boolean): void {
-    if (endStream) this.#finished = true;
+    if (endStream) this.#onEnd();
+    else this.#worker?.recordContact();
     this.#callbacks.encodeDelta(delta, endStream);
   }
 
   onTrailers(trailers: HeaderMap): void {
-    this.#finished = true;
+    this.#onEnd();
     this.#callbacks.encodeTrailers(trailers);
+  }
+
+  /** The answer was seen whole. */
+  #onEnd(): void {
+    this.#finished = true;
+    if (this.#answersWell) (this.#worker as Worker).recordOutcome('success', this.#attempt?.startedMs ?? 0);
   }
 
   onError(error: GatewayError): void {

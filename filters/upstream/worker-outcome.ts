@@ -1,9 +1,5 @@
 import type { Attempt, ErrorCode, Worker } from '../../core/api/index.js';
 
-/** Statuses that speak against the worker. 429 says that it is full, which is neither for nor against it. */
-const FAILURE_STATUSES: ReadonlySet<number> = new Set([408, 500, 502, 503, 504]);
-const CAPACITY_STATUS = 429;
-
 /** Errors that are the worker's own; a passed deadline or an answer above a limit of ours is not. */
 const FAILURE_CODES: ReadonlySet<ErrorCode> = new Set([
   'upstream_connect_failed',
@@ -12,12 +8,18 @@ const FAILURE_CODES: ReadonlySet<ErrorCode> = new Set([
   'upstream_timeout',
 ]);
 
-/** Tells the worker what its answer's status says about it. Any answer that is no failure is a success, 4xx too. */
-export function recordStatus(worker: Worker, attempt: Attempt | undefined, attempts: readonly Attempt[]): void {
-  const status = attempt?.status ?? 0;
-  if (status === 0 || status === CAPACITY_STATUS) return;
-  const ok = !FAILURE_STATUSES.has(status);
-  if (ok || !failedBefore(worker, attempt, attempts)) worker.recordOutcome(ok);
+/**
+ * Tells the worker what its answer's status says about it; any answer that is no failure is a good one, 4xx too. True when
+ * that is to be confirmed by the end of the answer.
+ */
+export function recordStatus(worker: Worker, attempt: Attempt | undefined, attempts: readonly Attempt[]): boolean {
+  const verdict = worker.judge(attempt?.status ?? 0);
+  const startedMs = attempt?.startedMs ?? 0;
+  worker.recordContact();
+  if (verdict === 'success') worker.recordAnswering(startedMs);
+  else if (verdict === 'failure' && !failedBefore(worker, attempt, attempts))
+    worker.recordOutcome('failure', startedMs);
+  return verdict === 'success';
 }
 
 /** Tells the worker that the exchange broke, when that is its fault. */
@@ -27,14 +29,15 @@ export function recordError(
   attempt: Attempt | undefined,
   attempts: readonly Attempt[],
 ): void {
-  if (FAILURE_CODES.has(code) && !failedBefore(worker, attempt, attempts)) worker.recordOutcome(false);
+  if (!FAILURE_CODES.has(code) || failedBefore(worker, attempt, attempts)) return;
+  worker.recordOutcome('transport_failure', attempt?.startedMs ?? 0);
 }
 
 /** One request counts at most one failure per worker, however often it is retried there. */
 function failedBefore(worker: Worker, current: Attempt | undefined, attempts: readonly Attempt[]): boolean {
   for (const attempt of attempts) {
     if (attempt === current || attempt.worker !== worker) continue;
-    if (attempt.error !== undefined || FAILURE_STATUSES.has(attempt.status)) return true;
+    if (attempt.error !== undefined || worker.judge(attempt.status) === 'failure') return true;
   }
   return false;
 }

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type LoadHold, type Policy, type PolicyContext, RequestHeaders, type Worker } from '../../core/api/index.js';
+import {
+  type LoadHold,
+  type Policy,
+  type PolicyContext,
+  RequestHeaders,
+  type StatusVerdict,
+  type Worker,
+} from '../../core/api/index.js';
 
 /** A worker made of plain facts; its load counts as in production. */
 export class ContractWorker implements Worker {
@@ -42,6 +49,15 @@ export class ContractWorker implements Worker {
     };
   }
 
+  readonly engineLoad = undefined;
+  readonly inDoubt = false;
+
+  judge(): StatusVerdict {
+    return 'success';
+  }
+
+  recordContact(): void {}
+  recordAnswering(): void {}
   recordOutcome(): void {}
 }
 

@@ -1,4 +1,9 @@
 import type { ClusterConfig } from '../../../config/gateway.js';
+import {
+  DEFAULT_PROTECTION,
+  type OverloadSettings,
+  type ProtectionSettings,
+} from '../../cluster/protection-settings.js';
 import { UpstreamTlsSettings } from '../../cluster/upstream-tls.js';
 import { type ClusterSpec, DEFAULT_DRAIN, type WorkerSpec } from '../../cluster/worker-spec.js';
 import type { WorkerRecord } from './worker-record.js';
@@ -28,6 +33,7 @@ export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
     pool: poolSettings(cluster),
     tls: tlsSettings(cluster),
     drain: DEFAULT_DRAIN,
+    protection: protectionSettings(cluster),
   }));
 }
 
@@ -48,6 +54,7 @@ export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[
     health: healthSettings(cluster, false),
     pool: poolSettings(cluster),
     drain: DEFAULT_DRAIN,
+    protection: protectionSettings(cluster),
   }));
 }
 
@@ -70,6 +77,7 @@ export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): Worker
     labels: record.labels ?? {},
     apiKey: record.api_key ?? cluster.api_key?.reveal(),
     tls: tlsSettings(cluster),
+    protection: protectionSettings(cluster),
     pool: {
       ...pool,
       maxConnections: maxConnections ?? pool.maxConnections,
@@ -105,8 +113,43 @@ export function clusterSpec(cluster: ClusterConfig): ClusterSpec {
   return {
     name: cluster.name,
     policy: cluster.policy.type,
+    shedRetryAfterMs: shedsOverload(cluster) ? cluster.load.poll_every : undefined,
     timeouts: { connectMs: connect, firstByteMs: first_byte, idleMs: idle, requestMs: request },
   };
+}
+
+/** What keeps requests from the workers of a cluster, whoever names them. */
+export function protectionSettings(cluster: ClusterConfig): ProtectionSettings {
+  const { circuit_breaker: breaker, overload, load, liveness } = cluster;
+  return {
+    ...DEFAULT_PROTECTION,
+    breaker:
+      breaker === 'off'
+        ? undefined
+        : {
+            failures: breaker.failures,
+            successes: breaker.successes,
+            openMs: breaker.open_for,
+            windowMs: breaker.window,
+          },
+    overload: overload === 'off' ? undefined : overloadLimits(overload),
+    load: { pollMs: load.poll_every, always: load.when === 'always' },
+    liveness: { stallMs: liveness.stall, staleMs: liveness.stale },
+  };
+}
+
+/** One limit that is given stands alone; none means SMG's two. */
+function overloadLimits(overload: {
+  waiting_requests?: number | undefined;
+  kv_usage?: number | undefined;
+}): OverloadSettings {
+  const { waiting_requests: waitingRequests, kv_usage: kvUsage } = overload;
+  if (waitingRequests === undefined && kvUsage === undefined) return DEFAULT_PROTECTION.overload as OverloadSettings;
+  return { waitingRequests, kvUsage };
+}
+
+function shedsOverload({ overload }: ClusterConfig): boolean {
+  return overload !== 'off' && overload.shed;
 }
 
 /** `external`: a cloud API, which has no probe path. */

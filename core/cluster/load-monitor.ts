@@ -1,0 +1,193 @@
+import type { Clock, Timer } from '../api/clock.js';
+import { GatewayError } from '../api/errors.js';
+import type { ControlClient, FetchOptions } from './control-fetch.js';
+import { createEngineLoad, type EngineReport } from './engine-metrics.js';
+import { LoadProbe } from './load-probe.js';
+import type { LoadStats } from './load-stats.js';
+import { isOverloaded } from './overload.js';
+import type { ManagedWorker } from './worker.js';
+import type { WorkerRegistry } from './worker-registry.js';
+
+/** Time in which an engine must answer, ms. */
+const POLL_TIMEOUT_MS = 5_000;
+/** Questions under way at a time, over all workers. */
+const MAX_CONCURRENT = 32;
+/** A worker that got nothing since its last report is asked this many times less often. */
+const IDLE_FACTOR = 6;
+
+/** What a load monitor works with. */
+export interface LoadMonitorDependencies {
+  readonly client: ControlClient;
+  readonly clock: Clock;
+  readonly stats: LoadStats | undefined;
+  /** In [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/**
+ * Keeps `engineLoad` and `overloaded` of every worker current by asking its engine, where something needs to know. One per
+ * process; follows the registry. A worker that does not tell is asked no more until it is replaced or is another engine.
+ */
+export class LoadMonitor {
+  readonly #dependencies: LoadMonitorDependencies;
+  readonly #polls = new Map<ManagedWorker, WorkerPoll>();
+  readonly #waiting: WorkerPoll[] = [];
+  readonly #unsubscribe: () => void;
+  #running = 0;
+
+  constructor(registry: WorkerRegistry, dependencies: LoadMonitorDependencies) {
+    this.#dependencies = dependencies;
+    this.#unsubscribe = registry.onChange(({ worker, change }) => {
+      if (change === 'removed') this.#remove(worker);
+      else if (change !== 'selection') this.#update(worker);
+      // Which models it counts for may have changed with anything.
+      if (change !== 'added') dependencies.stats?.showOverloaded(worker, change === 'removed');
+    });
+  }
+
+  /** Ends everything: the end of the process. */
+  close(): void {
+    this.#unsubscribe();
+    for (const worker of [...this.#polls.keys()]) this.#remove(worker);
+  }
+
+  #update(worker: ManagedWorker): void {
+    const { load, overload } = worker.protection;
+    const wanted =
+      worker.health === 'healthy' && worker.runtime !== 'external' && (load.always || overload !== undefined);
+    const poll = this.#polls.get(worker);
+    if (!wanted) {
+      this.#remove(worker);
+    } else if (poll === undefined || poll.runtime !== worker.runtime) {
+      poll?.stop();
+      const started = new WorkerPoll(worker, this.#dependencies, (asking) => this.#enqueue(asking));
+      this.#polls.set(worker, started);
+      started.start();
+    } else {
+      poll.evaluate();
+    }
+  }
+
+  #remove(worker: ManagedWorker): void {
+    const poll = this.#polls.get(worker);
+    if (poll === undefined) return;
+    this.#polls.delete(worker);
+    poll.stop();
+    worker.engineLoad = undefined;
+    worker.setOverloaded(false);
+  }
+
+  #enqueue(poll: WorkerPoll): void {
+    if (this.#running < MAX_CONCURRENT) void this.#run(poll);
+    else this.#waiting.push(poll);
+  }
+
+  async #run(poll: WorkerPoll): Promise<void> {
+    this.#running += 1;
+    await poll.ask();
+    this.#running -= 1;
+    const next = this.#waiting.shift();
+    if (next !== undefined) void this.#run(next);
+  }
+}
+
+/** The questions to one worker, from start to stop. */
+class WorkerPoll {
+  readonly runtime: ManagedWorker['runtime'];
+  readonly #worker: ManagedWorker;
+  readonly #dependencies: LoadMonitorDependencies;
+  readonly #enqueue: (poll: WorkerPoll) => void;
+  readonly #probe: LoadProbe;
+  readonly #abort = new AbortController();
+  #timer: Timer | undefined = undefined;
+  /** The last question went unanswered. */
+  #missed = false;
+  /** When it last told; monotonic. */
+  #reportedMs: number | undefined = undefined;
+
+  constructor(worker: ManagedWorker, dependencies: LoadMonitorDependencies, enqueue: (poll: WorkerPoll) => void) {
+    this.runtime = worker.runtime;
+    this.#worker = worker;
+    this.#dependencies = dependencies;
+    this.#enqueue = enqueue;
+    this.#probe = new LoadProbe(worker.runtime);
+  }
+
+  /** The first question is asked soon, not at once: workers that came together spread. */
+  start(): void {
+    const { random = Math.random } = this.#dependencies;
+    this.#schedule(Math.min(this.#worker.protection.load.pollMs, 1_000) * random());
+  }
+
+  stop(): void {
+    this.#abort.abort(new GatewayError('draining', 'The worker is not asked any more', { details: 'poll_stopped' }));
+    this.#timer?.cancel();
+  }
+
+  /** The limits may have changed. */
+  evaluate(): void {
+    this.#worker.setOverloaded(isOverloaded(this.#worker.engineLoad, this.#worker.protection.overload));
+  }
+
+  /** One round. Never rejects. */
+  async ask(): Promise<void> {
+    if (this.#abort.signal.aborted) return;
+    const worker = this.#worker;
+    const answer = await this.#probe.ask(this.#dependencies.client, worker.url, this.#fetchOptions());
+    if (this.#abort.signal.aborted) return;
+    if (answer === 'absent') {
+      worker.engineLoad = undefined;
+      this.evaluate();
+      return;
+    }
+    if (answer === 'failed') this.#onSilence();
+    else this.#onReport(answer);
+    const { pollMs } = worker.protection.load;
+    const idle = answer !== 'failed' && worker.inFlight === 0 && !worker.overloaded;
+    const { random = Math.random } = this.#dependencies;
+    this.#schedule((idle ? pollMs * IDLE_FACTOR : pollMs) * (0.9 + 0.2 * random()));
+  }
+
+  #onReport(report: EngineReport): void {
+    const { clock, stats } = this.#dependencies;
+    const worker = this.#worker;
+    this.#reportedMs = clock.monotonicMs();
+    this.#missed = false;
+    worker.recordContact();
+    worker.engineLoad = createEngineLoad(report, {
+      receivedMs: this.#reportedMs,
+      timestampMs: clock.nowMs(),
+      ownInFlight: worker.inFlight,
+    });
+    stats?.showLoad(worker, worker.engineLoad);
+    this.evaluate();
+  }
+
+  /** What was known is no longer known: an old report must neither keep requests away nor draw them in. */
+  #onSilence(): void {
+    const worker = this.#worker;
+    worker.engineLoad = undefined;
+    this.evaluate();
+    const { staleMs } = worker.protection.liveness;
+    if (staleMs === 0 || this.#reportedMs === undefined) return;
+    const isStale = this.#dependencies.clock.monotonicMs() - this.#reportedMs >= staleMs;
+    // Other signs of life since the last question that went unanswered speak for it.
+    if (isStale && this.#missed && !worker.heard) {
+      worker.setInDoubt(true);
+      return;
+    }
+    this.#missed = true;
+    worker.heard = false;
+    worker.awaitsContact = true;
+  }
+
+  #schedule(delayMs: number): void {
+    this.#timer = this.#dependencies.clock.setTimer(delayMs, () => this.#enqueue(this));
+  }
+
+  #fetchOptions(): FetchOptions {
+    const { apiKey, tls } = this.#worker;
+    const options = { timeoutMs: POLL_TIMEOUT_MS, signal: this.#abort.signal, tls };
+    return apiKey === undefined ? options : { ...options, headers: { authorization: `Bearer ${apiKey}` } };
+  }
+}

@@ -1,4 +1,5 @@
-import type { ListenerConfig } from '../../config/listener.js';
+import type { GatewayConfig } from '../../config/gateway.js';
+import { ADMIN_LISTENER, type ListenerConfig } from '../../config/listener.js';
 import type { ServerStreamAcceptor } from '../api/http-server.js';
 import type { Listener, ListenerService } from '../listener/listener.js';
 
@@ -134,6 +135,14 @@ export class ListenerSet {
   async close(): Promise<void> {
     await Promise.all(this.#current.map(({ server }) => server.close()));
   }
+}
+
+/** Those for clients and, where administration has its own, that one. */
+export function servedListeners({ listeners, admin }: GatewayConfig): ServedListener[] {
+  const clients = listeners.filter(({ kind }) => kind === 'http');
+  const served: ServedListener[] = clients.map((config) => ({ config, role: 'clients' }));
+  if (admin.listener === undefined) return served;
+  return [...served, { config: { ...admin.listener, kind: 'http', name: ADMIN_LISTENER }, role: 'administration' }];
 }
 
 /** Equal places: one socket. A port that the system chooses belongs to the name. */

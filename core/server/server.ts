@@ -1,11 +1,9 @@
 import type { GatewayConfig } from '../../config/gateway.js';
-import { ADMIN_LISTENER } from '../../config/listener.js';
 import type { LoadedConfig } from '../../config/loader.js';
 import { ConfigError } from '../api/errors.js';
 import type { BoundServer } from '../api/http-server.js';
 import { ShutdownSignal } from '../api/shutdown.js';
 import type { Counter, Gauge } from '../api/stats.js';
-import { NetworkAllowList } from '../cluster/network-allow-list.js';
 import { createProcessServices, type ProcessServices } from '../di/composition-root.js';
 import { ConnectionManager } from '../http/connection-manager.js';
 import type { FilterManagerOptions } from '../http/filter-manager.js';
@@ -17,16 +15,17 @@ import { describeChanges } from './config-diff.js';
 import { Generation, type GenerationParts } from './generation.js';
 import { GenerationBuilder } from './generation-builder.js';
 import { informationEndpoints } from './information-endpoints.js';
-import { type ListenerAddress, ListenerSet, type ServedListener } from './listener-set.js';
+import { type ListenerAddress, ListenerSet, servedListeners } from './listener-set.js';
 import { ProbeListeners } from './probe-listener.js';
 import { Readiness } from './readiness.js';
 import { drainServer } from './shutdown.js';
 import { ProcessShutdownSignal } from './shutdown-signal.js';
 import { TlsMetrics } from './tls-metrics.js';
+import { refusalOf, withoutRefused } from './workers/allowed-workers.js';
 import { StateFile } from './workers/state-file.js';
 import { workerEndpoints } from './workers/worker-endpoints.js';
 import { WorkerJobs } from './workers/worker-jobs.js';
-import { type OverlayState, WorkerOverlay } from './workers/worker-overlay.js';
+import { WorkerOverlay } from './workers/worker-overlay.js';
 
 /** Bytes that one filter may hold per direction before it slows the source down. */
 const FILTER_BUFFER_BYTES = 1024 * 1024;
@@ -112,7 +111,7 @@ export class Server {
       registry,
       overlay: this.#overlay,
       jobs,
-      checkUrl: (url, cluster) => this.#refusalOf(url, cluster),
+      checkUrl: (url, cluster) => refusalOf(this.#loaded.config, url, cluster),
       prepare: (url) => client.prepare([url]),
     });
     this.#builder = new GenerationBuilder({
@@ -218,36 +217,12 @@ export class Server {
     }
   }
 
-  /** Why the admin API must not add a worker at this URL; undefined when it may. */
-  async #refusalOf(url: string, cluster: string | undefined): Promise<string | undefined> {
-    const { admin, clusters, defaults } = this.#loaded.config;
-    const owner = clusters.find(({ name }) => cluster === undefined || name === cluster);
-    if (owner?.tls !== undefined && url.startsWith('http:') && defaults === 'standard') {
-      return `is clear text, but the cluster "${owner.name}" has tls`;
-    }
-    const { allow_networks: networks } = admin.workers;
-    if (networks === undefined) return undefined;
-    const verdict = await new NetworkAllowList(networks).check(url);
-    return verdict.allowed ? undefined : verdict.reason;
-  }
-
-  /** What may be added may have become less since the state was kept. */
-  async #withoutRefused(state: OverlayState | undefined): Promise<OverlayState | undefined> {
-    if (state === undefined) return undefined;
-    const refusals = await Promise.all(state.workers.map(({ url, cluster }) => this.#refusalOf(url, cluster)));
-    state.workers.forEach(({ url }, index) => {
-      const refusal = refusals[index];
-      if (refusal !== undefined)
-        this.services.log.logger.warn({ url, refusal }, 'a worker that was kept is not restored');
-    });
-    return { ...state, workers: state.workers.filter((_worker, index) => refusals[index] === undefined) };
-  }
-
   /** Workers that the admin API added before the last restart. */
   async #restoreWorkers(): Promise<void> {
     const file = this.#stateFile;
     if (file === undefined) return;
-    this.#overlay.restore(await this.#withoutRefused(await file.read()), (state) => file.save(state));
+    const kept = await withoutRefused(await file.read(), this.#loaded.config, this.services.log.logger);
+    this.#overlay.restore(kept, (state) => file.save(state));
     await this.services.client.prepare(this.#overlay.urls());
   }
 
@@ -332,14 +307,6 @@ export class Server {
     this.services.client.closeAll();
     await this.services.log.close();
   }
-}
-
-/** Those for clients and, where administration has its own, that one. */
-function servedListeners({ listeners, admin }: GatewayConfig): ServedListener[] {
-  const clients = listeners.filter(({ kind }) => kind === 'http');
-  const served: ServedListener[] = clients.map((config) => ({ config, role: 'clients' }));
-  if (admin.listener === undefined) return served;
-  return [...served, { config: { ...admin.listener, kind: 'http', name: ADMIN_LISTENER }, role: 'administration' }];
 }
 
 function levelOf(level: string): LogLevel {

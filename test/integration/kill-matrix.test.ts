@@ -48,23 +48,28 @@ describe('kill matrix', () => {
   let gateway: GatewayFixture;
   let hanging: GatewayFixture;
   let refused: GatewayFixture;
+  let broken: GatewayFixture;
   let limited: GatewayFixture;
 
   before(async () => {
     sim = await startTestSim({ models: ['m'], ttft: '5ms', itl: '2ms', output_tokens: '64' });
     silent = await openSilentListener();
-    const config = (url: string): string => `
+    // Faults are meant to reach the worker each time.
+    const config = (url: string, breaker = 'off'): string => `
 clusters:
   - name: c
     health: off
     timeouts: { connect: 5s, first_byte: 300ms, idle: 300ms }
     workers: [{ url: "${url}", models: [m], runtime: sglang }]
-resilience: { retry: off }
+resilience: { retry: off, circuit_breaker: ${breaker} }
 filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-sim-fault] } }]
 `;
     gateway = await startGateway(config(sim.url));
     hanging = await startGateway(config(`http://127.0.0.1:${silent.port}`));
     refused = await startGateway(config('http://127.0.0.1:1'));
+    broken = await startGateway(config(sim.url, '{ failures: 1 }'));
+    await rawPost('h1', broken.port, '/v1/embeddings', { model: 'm', input: 'x' }, { 'x-sim-fault': 'status=500' })
+      .answer;
     limited = await startGateway(`${config(sim.url).replaceAll('300ms', '60s')}limits: { concurrency: 1 }\n`);
   });
 
@@ -72,6 +77,7 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
     await gateway.close();
     await hanging.close();
     await refused.close();
+    await broken.close();
     await limited.close();
     await sim.close();
     silent.close();

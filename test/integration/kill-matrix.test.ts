@@ -155,6 +155,14 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
       table.record('worker refuses', column, '502');
     });
 
+    it(`${column}: breaker open`, async () => {
+      const { received } = sim.stats();
+      const response = await rawPost(protocol, broken.port, api.path, body).answer;
+      assertError(response, 503, 'no_available_workers');
+      await settled(broken);
+      assert.equal(sim.stats().received, received, 'something was dispatched');
+    });
+
     for (const fault of WORKER_FAULTS) {
       if (fault.streamOnly === true && !stream) continue;
       it(`${column}: worker ${fault.name}`, async () => {

@@ -7,9 +7,9 @@ import { upstreamTlsSchema } from './tls.js';
 export const workerSchema = z.strictObject({
   url: workerUrl().describe('Base URL: http:// or https://, a path is allowed.'),
   runtime: z
-    .enum(['sglang', 'vllm', 'trtllm', 'mlx', 'external'])
+    .enum(['sglang', 'vllm', 'trtllm', 'mlx', 'tokenspeed', 'generic', 'external', 'unspecified'])
     .optional()
-    .describe('Engine behind it. Default: detected.'),
+    .describe('Engine behind it; external: a cloud API. Default unspecified: detected.'),
   worker_type: z.enum(['regular']).default('regular').describe('Role. Default regular.'),
   models: z.array(z.string().min(1)).default([]).describe('Models it serves. Default: asked for; empty = any.'),
   priority: z

@@ -15,6 +15,7 @@ export * from './ip-address.js';
 export * from './kept-state.js';
 export * from './log.js';
 export * from './policy.js';
+export * from './provider.js';
 export * from './scope.js';
 export * from './shutdown.js';
 export * from './stats.js';

@@ -11,6 +11,27 @@ export type WorkerType = 'regular' | 'prefill' | 'decode';
 /** `pending`: never seen healthy. `draining`: takes nothing new, finishes what it has. */
 export type WorkerHealth = 'pending' | 'healthy' | 'unhealthy' | 'draining';
 
+/** What is known of one model of a worker. */
+export interface ModelCard {
+  /** The canonical name. */
+  readonly id: string;
+  readonly displayName?: string;
+  /** Other names under which it may be asked for; not listed. */
+  readonly aliases?: readonly string[];
+  /** Tokens, prompt and answer together. */
+  readonly contextLength?: number;
+  /** Any of chat, completions, responses, embeddings, rerank, generate, vision, tools, reasoning, image_gen, audio, moderation. */
+  readonly capabilities?: readonly string[];
+  readonly architectures?: readonly string[];
+  /** `model_type` of its Hugging Face config. */
+  readonly hfModelType?: string;
+  readonly tokenizerPath?: string;
+  /** Model that this adapter belongs to. */
+  readonly parent?: string;
+  /** Whose model it is, where the name tells. */
+  readonly provider?: string;
+}
+
 /**
  * One inference engine or provider endpoint, as the data plane sees it. Outlives config generations while its URL stays
  * configured: sockets, health and load belong to it.
@@ -28,6 +49,8 @@ export interface Worker {
   readonly backend: string;
   /** Models it serves; empty means any. */
   readonly models: readonly string[];
+  /** What is known of {@link models}, in the same order. Absent: nothing but the names. */
+  readonly cards?: readonly ModelCard[];
   /** Workers of a higher priority are used first, while they have room. Default 50. */
   readonly priority: Priority;
   /** Relative cost of a request, > 0. Default 1. Divides the worker's {@link share}; breaks ties between equal loads. */
@@ -177,6 +200,11 @@ export interface Cluster {
    * policies may key their state by them.
    */
   selectable(model: string | undefined): Selectable;
+  /**
+   * The name under which self-hosted members know a model that was asked for by an alias of theirs; any other name comes
+   * back as it is, a provider's alias too. A canonical name shadows an equal alias. Absent: no aliases here.
+   */
+  canonicalModel?(model: string): string;
 }
 
 /** All in milliseconds; 0 switches one off. */
@@ -198,6 +226,8 @@ export interface Clusters {
   list(): readonly Cluster[];
   /** First cluster, in file order, that serves the model. */
   forModel(model: string | undefined): Cluster | undefined;
+  /** Whether a worker of any cluster names this model as canonical: such a name is no alias. Absent: not known. */
+  hasModel?(model: string): boolean;
 }
 
 export const Clusters: InjectionToken<Clusters> = createToken('Clusters');

@@ -32,6 +32,8 @@ export class WorkerCluster implements Cluster {
   #workers: readonly Worker[] = NO_WORKERS;
   /** Members per model that some member names, in order. */
   #byModel: ReadonlyMap<string, readonly Worker[]> = new Map();
+  /** Other names of models; those that are canonical somewhere in the cluster are left out. */
+  #byAlias: ReadonlyMap<string, AliasEntry> = new Map();
   /** Members that take any model. */
   #wildcards: readonly Worker[] = NO_WORKERS;
   #seenSelection = -1;
@@ -61,7 +63,7 @@ export class WorkerCluster implements Cluster {
   candidates(model: string | undefined): readonly Worker[] {
     this.#refresh();
     if (model === undefined) return this.#workers;
-    return this.#byModel.get(model) ?? this.#wildcards;
+    return this.#byModel.get(model) ?? this.#byAlias.get(model)?.workers ?? this.#wildcards;
   }
 
   selectable(model: string | undefined): Selectable {
@@ -79,10 +81,21 @@ export class WorkerCluster implements Cluster {
     return selectable;
   }
 
+  canonicalModel(model: string): string {
+    this.#refresh();
+    return this.#byModel.has(model) ? model : (this.#byAlias.get(model)?.canonical ?? model);
+  }
+
   /** Whether a member names this model, rather than taking any. */
-  names(model: string): boolean {
+  hasModel(model: string): boolean {
     this.#refresh();
     return this.#byModel.has(model);
+  }
+
+  /** Whether it is another name of a member's model. */
+  hasAlias(model: string): boolean {
+    this.#refresh();
+    return this.#byAlias.has(model);
   }
 
   /** Every model that a member names, in order, each once. */
@@ -104,7 +117,49 @@ export class WorkerCluster implements Cluster {
       if (before !== undefined && sameMembers(before, workers)) byModel.set(model, before);
     }
     this.#byModel = byModel;
+    this.#byAlias = indexByAlias(this.#workers, byModel, this.#byAlias);
   }
+}
+
+/** Who answers to an alias. */
+interface AliasEntry {
+  /** What a self-hosted member calls the model; undefined for a provider, which takes the alias as it is written. */
+  readonly canonical: string | undefined;
+  readonly workers: readonly Worker[];
+}
+
+/**
+ * The first member that declares an alias decides what it means. `before`: the last index, whose lists are kept where they
+ * are still right.
+ */
+function indexByAlias(
+  workers: readonly Worker[],
+  byModel: ReadonlyMap<string, readonly Worker[]>,
+  before: ReadonlyMap<string, AliasEntry>,
+): ReadonlyMap<string, AliasEntry> {
+  const byAlias = new Map<string, AliasEntry>();
+  for (const worker of workers) {
+    for (const { id, aliases = [] } of worker.cards ?? []) {
+      const serving = byModel.get(id);
+      if (serving === undefined) continue;
+      for (const alias of aliases) {
+        if (byModel.has(alias) || byAlias.has(alias)) continue;
+        if (worker.runtime !== 'external') {
+          byAlias.set(alias, { canonical: id, workers: serving });
+          continue;
+        }
+        const declaring = workers.filter((each) => declares(each, alias));
+        const known = before.get(alias)?.workers;
+        const list = known !== undefined && sameMembers(known, declaring) ? known : declaring;
+        byAlias.set(alias, { canonical: undefined, workers: list });
+      }
+    }
+  }
+  return byAlias;
+}
+
+function declares(worker: Worker, alias: string): boolean {
+  return worker.runtime === 'external' && (worker.cards ?? []).some((card) => card.aliases?.includes(alias) === true);
 }
 
 /** Workers per model that one of them names, those that take any model among them, in their order. */

@@ -22,10 +22,15 @@ export class ClusterSet implements Clusters {
     return this.#list;
   }
 
+  hasModel(model: string): boolean {
+    return this.#list.some((cluster) => cluster.hasModel(model));
+  }
+
   forModel(model: string | undefined): WorkerCluster | undefined {
     const list = this.#list;
     if (model !== undefined) {
-      for (let i = 0; i < list.length; i += 1) if (list[i]?.names(model)) return list[i];
+      for (let i = 0; i < list.length; i += 1) if (list[i]?.hasModel(model)) return list[i];
+      for (let i = 0; i < list.length; i += 1) if (list[i]?.hasAlias(model)) return list[i];
     }
     for (let i = 0; i < list.length; i += 1) if (list[i]?.serves(model)) return list[i];
     return undefined;

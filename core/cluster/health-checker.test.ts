@@ -4,6 +4,7 @@ import { GatewayError } from '../api/errors.js';
 import { ResponseHeaders } from '../api/headers.js';
 import type { UpstreamClient, UpstreamExchange, UpstreamHandler, UpstreamRequest } from '../api/upstream.js';
 import { FakeClock } from '../testing/fake-clock.js';
+import { ProbeLimiter } from './detection/probe-limiter.js';
 import { HealthChecker } from './health-checker.js';
 import { ManagedWorker, type WorkerObserver } from './worker.js';
 import { DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
@@ -109,7 +110,7 @@ test('the first probe runs at once and opens the worker; a failing one backs off
   start();
   await settle();
   assert.equal(worker.health, 'pending');
-  assert.equal(worker.healthReason, 'status_503');
+  assert.equal(worker.healthReason, 'health: status 503');
   assert.equal(client.asked.length, 1);
   await advance(199);
   assert.equal(client.asked.length, 1);
@@ -126,7 +127,7 @@ test('probes never overlap, and one that hangs is not a success', async () => {
   assert.equal(client.asked.length, 1);
   reply((client.asked[0] as Asked).handler, 0);
   await settle();
-  assert.equal(worker.healthReason, 'connect_refused');
+  assert.equal(worker.healthReason, 'health: connect refused');
   await advance(200);
   assert.equal(client.asked.length, 2);
 });
@@ -183,7 +184,12 @@ test('a failing request while a probe runs asks for another one after it', async
 });
 
 test('models and runtime are known before the worker opens', async () => {
-  client.answers = { '/base/health': 200, '/base/version': '{}' };
+  client.answers = {
+    '/base/health': 200,
+    '/base/version': '{}',
+    '/base/server_info': 404,
+    '/base/get_server_info': 404,
+  };
   start({ models: [], runtime: undefined, labels: { zone: 'a' } });
   await settle();
   assert.equal(worker.health, 'pending');
@@ -192,66 +198,119 @@ test('models and runtime are known before the worker opens', async () => {
   await settle();
   assert.deepEqual(worker.models, ['a', 'b']);
   assert.equal(worker.runtime, 'vllm');
-  assert.deepEqual(worker.labels, { max_model_len: '4096', zone: 'a' });
+  assert.deepEqual(worker.labels, { served_model_name: 'a', max_model_len: '4096', zone: 'a' });
   assert.deepEqual(changes, ['models', 'healthy']);
-  assert.deepEqual(client.paths(), ['/base/health', '/base/v1/models', '/base/version']);
+  assert.deepEqual(client.paths(), [
+    '/base/health',
+    '/base/v1/models',
+    '/base/version',
+    '/base/server_info',
+    '/base/get_server_info',
+  ]);
 });
 
-test('the runtime comes from the owner of the models, else from what the worker answers', async () => {
-  for (const [answers, expected] of [
-    [{ '/base/v1/models': '{"data":[{"id":"m","owned_by":"SGLang"}]}' }, 'sglang'],
-    [{ '/base/v1/models': '{"data":[{"id":"m","owned_by":"vllm"}]}', '/base/server_info': '{}' }, 'vllm'],
-    [{ '/base/v1/models': 404, '/base/version': '{}', '/base/server_info': '{}' }, 'vllm'],
-    [{ '/base/v1/models': 404, '/base/version': 404, '/base/server_info': '{}' }, 'sglang'],
-    [
-      { '/base/v1/models': 404, '/base/version': 404, '/base/server_info': 404, '/base/get_server_info': 200 },
-      'sglang',
-    ],
-    [
-      { '/base/v1/models': 404, '/base/version': 0, '/base/server_info': 404, '/base/get_server_info': 404 },
-      'external',
-    ],
-  ] as const) {
-    client.answers = { '/base/health': 200, ...answers };
-    start({ runtime: undefined });
-    await settle();
-    await settle();
-    assert.equal(worker.health, 'healthy');
-    assert.equal(worker.runtime, expected);
-    checker.stop(worker);
-  }
-});
-
-test('a worker that cannot tell its models opens all the same and is asked again', async () => {
+test('a worker that cannot tell its models stays pending, says why and is asked again, later and later', async () => {
   client.answers = { '/base/health': 200, '/base/v1/models': 'not json' };
   start({ models: [] });
   await settle();
-  assert.equal(worker.health, 'healthy');
-  assert.deepEqual(worker.models, []);
-  assert.equal(worker.healthReason, 'discovery_invalid_json');
-  client.answers = { '/base/health': 200, '/base/v1/models': '{"data":[{"id":"m"}]}' };
-  await advance(5_500);
-  assert.deepEqual(worker.models, ['m']);
+  assert.equal(worker.health, 'pending');
+  assert.equal(worker.available, false);
+  assert.equal(worker.healthReason, 'models: invalid JSON');
+  for (const [pauseMs, answer, reason] of [
+    [1_000, 401, 'models: status 401'],
+    [2_000, 0, 'models: connect refused'],
+    [4_000, '{"data":[]}', undefined],
+  ] as const) {
+    client.answers = { '/base/health': 200, '/base/v1/models': answer, '/base/version': 404 };
+    await advance(pauseMs - 1);
+    assert.notEqual(worker.healthReason, reason);
+    await advance(1);
+    if (reason !== undefined) assert.equal(worker.healthReason, reason);
+  }
+  assert.equal(worker.health, 'healthy', 'its engine is stated: without a list it takes any model');
+  assert.equal(worker.healthReason, '');
 });
 
-test('the models are asked for again when a worker comes back', async () => {
-  client.answers = { '/base/health': 200, '/base/v1/models': '{"data":[{"id":"old"}]}' };
+test('one whose engine is not stated either never opens on a guess, and the pauses are bounded', async () => {
+  client.answers = { '/base/health': 200, '/base/v1/models': 500 };
+  start({ models: [], runtime: undefined });
+  await settle();
+  for (let i = 0; i < 20; i += 1) await advance(60_000);
+  assert.equal(worker.health, 'pending');
+  assert.ok(client.paths().filter((path) => path === '/base/v1/models').length >= 16);
+});
+
+test('a worker that was made out once is what it was while it cannot be asked', async () => {
+  client.answers = { '/base/health': 200, '/base/v1/models': '{"data":[{"id":"m"}]}', '/base/version': '{}' };
   start({ models: [] }, { unhealthyAfter: 1, healthyAfter: 1 });
   await settle();
   client.answers = { '/base/health': 0 };
   await advance(5_500);
   assert.equal(worker.health, 'unhealthy');
-  client.answers = { '/base/health': 200, '/base/v1/models': '{"data":[{"id":"new"}]}' };
+  client.answers = { '/base/health': 200, '/base/v1/models': 503 };
+  await advance(1_000);
+  assert.equal(worker.health, 'healthy');
+  assert.deepEqual(worker.models, ['m']);
+  assert.equal(worker.healthReason, 'models: status 503');
+});
+
+test('what an outdated spec led to is dropped, and the new one is followed at once', async () => {
+  client.answers = { '/base/health': 200 };
+  start({ models: [] });
+  await settle();
+  const outdated = client.asked.at(-1) as Asked;
+  assert.equal(outdated.request.headers.path, '/base/v1/models');
+  worker.applySpec({ ...worker.spec(), apiKey: 'new' });
+  checker.update(worker);
+  assert.equal(outdated.aborted, true);
+  reply(outdated.handler, '{"data":[{"id":"old"}]}');
+  client.answers = { '/base/health': 200, '/base/v1/models': '{"data":[{"id":"new"}]}', '/base/version': 404 };
+  await settle();
+  await advance(0);
+  assert.deepEqual(worker.models, ['new']);
+  assert.equal(client.asked.at(-1)?.request.headers.get('authorization'), 'Bearer new');
+  assert.deepEqual(changes, ['settings', 'models', 'healthy']);
+});
+
+test('a round waits for its place, and a worker that is stopped leaves the queue', async () => {
+  const limiter = new ProbeLimiter(1, 1);
+  checker = new HealthChecker({ client, clock, random: () => 0.5, limiter });
+  let release = (): void => {};
+  limiter.enter('keeping', (place) => {
+    release = () => place.release();
+  });
+  start();
+  await settle();
+  assert.equal(client.asked.length, 0);
+  assert.equal(limiter.waiting, 1);
+  checker.stop(worker);
+  assert.equal(limiter.waiting, 0);
+  client.answers = { '/base/health': 200 };
+  start();
+  release();
+  await settle();
+  assert.equal(worker.health, 'healthy');
+  assert.equal(limiter.running, 0);
+});
+
+test('the models are asked for again when a worker comes back', async () => {
+  client.answers = { '/base/health': 200, '/base/v1/models': '{"data":[{"id":"old"}]}', '/base/version': 404 };
+  start({ models: [] }, { unhealthyAfter: 1, healthyAfter: 1 });
+  await settle();
+  client.answers = { '/base/health': 0 };
+  await advance(5_500);
+  assert.equal(worker.health, 'unhealthy');
+  client.answers = { '/base/health': 200, '/base/v1/models': '{"data":[{"id":"new"}]}', '/base/version': 404 };
   await advance(1_000);
   assert.equal(worker.health, 'healthy');
   assert.deepEqual(worker.models, ['new']);
 });
 
 test('a base URL that ends in /v1 does not double it', async () => {
-  client.answers = { '/health': 200, '/v1/models': '{"data":[{"id":"m"}]}' };
+  client.answers = { '/health': 200, '/v1/models': '{"data":[{"id":"m"}]}', '/version': '{"version":"1"}' };
   start({ url: 'http://worker/v1', models: [] });
   await settle();
-  assert.deepEqual(client.paths(), ['/health', '/v1/models']);
+  assert.deepEqual(client.paths(), ['/health', '/v1/models', '/version']);
   assert.deepEqual(worker.models, ['m']);
 });
 
@@ -267,18 +326,50 @@ test('without checks a worker is healthy from the start; a provider without a ke
   assert.equal(worker.health, 'healthy');
   await advance(120_000);
   assert.equal(client.asked.length, 0);
-  checker.stop(worker);
+});
 
-  client.answers = { '/base/v1/models': 0 };
+test('a provider with a key opens with the list of its models, which is refreshed; what was stated needs no list', async () => {
+  client.answers = { '/base/v1/models': '{"data":[]}' };
   start({ runtime: 'external', models: [], apiKey: 'k' }, { enabled: false });
   await settle();
-  assert.deepEqual(client.paths(), ['/base/v1/models']);
+  assert.equal(worker.health, 'pending');
+  assert.equal(worker.healthReason, 'models: none listed');
   client.answers = { '/base/v1/models': '{"data":[{"id":"gpt"}]}' };
   await advance(1_000);
+  assert.equal(worker.health, 'healthy');
   assert.deepEqual(worker.models, ['gpt']);
   worker.recordOutcome('failure', 0);
-  await advance(120_000);
+  await advance(599_000);
   assert.equal(client.asked.length, 2);
+  client.answers = { '/base/v1/models': '{"data":[{"id":"gpt"},{"id":"gpt-2"}]}' };
+  await advance(1_000);
+  assert.deepEqual(worker.models, ['gpt', 'gpt-2']);
+  client.answers = { '/base/v1/models': 500 };
+  await advance(600_000);
+  assert.deepEqual(worker.models, ['gpt', 'gpt-2'], 'a list that cannot be had changes nothing');
+  assert.equal(worker.health, 'healthy');
+  checker.stop(worker);
+
+  start({ runtime: 'external', models: ['mine'], apiKey: 'k' }, { enabled: false });
+  assert.equal(worker.health, 'healthy');
+  await settle();
+  assert.equal(client.asked.length, 4);
+});
+
+test('each provider gets the key in its own header', async () => {
+  for (const [url, expected] of [
+    ['https://api.openai.com', { authorization: 'Bearer k' }],
+    ['https://api.anthropic.com', { 'x-api-key': 'k', 'anthropic-version': '2023-06-01' }],
+    ['https://generativelanguage.googleapis.com', { 'x-goog-api-key': 'k' }],
+    ['https://gateway.example', { authorization: 'Bearer k' }],
+  ] as const) {
+    start({ url, runtime: 'external', models: [], apiKey: 'k' }, { enabled: false });
+    const { headers } = (client.asked.at(-1) as Asked).request;
+    for (const name of ['authorization', 'x-api-key', 'anthropic-version', 'x-goog-api-key']) {
+      assert.equal(headers.get(name), (expected as Record<string, string>)[name], `${name} for ${url}`);
+    }
+    checker.stop(worker);
+  }
 });
 
 test('stopping aborts the probe under way, and nothing follows', async () => {

@@ -1,18 +1,25 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../api/clock.js';
 import { GatewayError } from '../api/errors.js';
+import { providerAuthHeaders, providerOfUrl } from '../api/provider.js';
 import type { Counter } from '../api/stats.js';
 import type { UpstreamClient } from '../api/upstream.js';
 import { type FetchOptions, fetchResponse, isSuccess } from './control-fetch.js';
+import { detectWorker } from './detection/detect-worker.js';
+import { ProbeLimiter, type ProbePlace } from './detection/probe-limiter.js';
+import { DetectionError, engineRoot, failureReason } from './detection/worker-questions.js';
 import { HealthState } from './health-state.js';
-import { discoverWorker, engineRoot } from './model-discovery.js';
 import type { ManagedWorker } from './worker.js';
 import type { WorkerSpec } from './worker-spec.js';
 
 /** Shortest pause between two probes of one worker that failing requests ask for, ms. */
 const REQUESTED_PROBE_GAP_MS = 250;
-/** Pauses between tries to ask an unprobed worker for its models, ms: from, up to. */
-const DISCOVERY_RETRY_MS = { first: 1_000, max: 60_000 } as const;
+/** Pauses between attempts to learn about a worker, ms: from, up to. */
+const DETECTION_RETRY_MS = { first: 1_000, max: 60_000 } as const;
+/** Limit of one attempt with all its questions, ms. */
+const DETECTION_TIMEOUT_MS = 10_000;
+/** How often a provider is asked for its models again, ms, give or take a tenth. */
+const PROVIDER_REFRESH_MS = 600_000;
 
 /** What a health checker works with. */
 export interface HealthCheckerDependencies {
@@ -20,28 +27,33 @@ export interface HealthCheckerDependencies {
   readonly clock: Clock;
   /** In [0, 1). Default `Math.random`. */
   readonly random?: () => number;
-  /** The counter of one result. */
   /** Told the result of every probe. */
   readonly onProbe?: (worker: ManagedWorker, ok: boolean) => void;
+  /** The counter of one result. */
   readonly countCheck?: (workerType: string, result: 'success' | 'failure') => Counter;
+  /** One per process. Default: one of this checker's own. */
+  readonly limiter?: ProbeLimiter;
 }
 
 /**
  * Keeps the health of every worker current by active probes, which failing requests can ask for; learns its models and
- * runtime before a worker becomes healthy, so that no request is sent on a guess. Probes of one worker never overlap.
+ * runtime before a worker becomes healthy, so that no request is sent on a guess: a worker that cannot be made out stays
+ * pending and is asked again, for ever. Probes of one worker never overlap; what an outdated spec led to is dropped.
  */
 export class HealthChecker {
   readonly #dependencies: HealthCheckerDependencies;
+  readonly #limiter: ProbeLimiter;
   readonly #checks = new Map<ManagedWorker, WorkerCheck>();
 
   constructor(dependencies: HealthCheckerDependencies) {
     this.#dependencies = dependencies;
+    this.#limiter = dependencies.limiter ?? new ProbeLimiter();
   }
 
   /** Begins with a probe at once. */
   start(worker: ManagedWorker): void {
     this.stop(worker);
-    const check = new WorkerCheck(worker, this.#dependencies);
+    const check = new WorkerCheck(worker, this.#dependencies, this.#limiter);
     this.#checks.set(worker, check);
     check.start();
   }
@@ -76,35 +88,44 @@ class WorkerCheck {
   readonly enabled: boolean;
   readonly #worker: ManagedWorker;
   readonly #dependencies: HealthCheckerDependencies;
+  readonly #limiter: ProbeLimiter;
   readonly #state: HealthState;
   /** The spec that the present round of checks goes by. */
   #spec: WorkerSpec;
-  readonly #abort = new AbortController();
-  readonly #onTimer = (): void => void this.#run();
+  readonly #onTimer = (): void => this.#run();
+  readonly #onPlace = (place: ProbePlace): void => void this.#round(place);
   #timer: Timer | undefined = undefined;
+  #stopped = false;
+  /** From the moment when a round wants a place until it has ended. */
   #running = false;
+  #leaveQueue: (() => void) | undefined = undefined;
+  /** Ends the questions of the round under way. */
+  #abort: AbortController | undefined = undefined;
   /** A probe was asked for while one was running. */
   #again = false;
   #lastRunMs = Number.NEGATIVE_INFINITY;
-  /** Whether the worker was asked for its models and answered. */
-  #discovered = false;
-  #discoveryDelayMs: number = DISCOVERY_RETRY_MS.first;
+  /** Whether what the worker is was made out, by the present spec and since it last came up. */
+  #detected = false;
+  #detectionDelayMs: number = DETECTION_RETRY_MS.first;
 
-  constructor(worker: ManagedWorker, dependencies: HealthCheckerDependencies) {
+  constructor(worker: ManagedWorker, dependencies: HealthCheckerDependencies, limiter: ProbeLimiter) {
     this.#spec = worker.spec();
     this.enabled = this.#spec.health.enabled;
     this.#worker = worker;
     this.#dependencies = dependencies;
+    this.#limiter = limiter;
     this.#state = new HealthState(this.#spec.health);
   }
 
   start(): void {
-    if (!this.enabled) this.#worker.setHealth('healthy');
-    void this.#run();
+    if (!this.enabled && !this.#awaitsModels()) this.#worker.setHealth('healthy');
+    this.#run();
   }
 
   stop(): void {
-    this.#abort.abort(new GatewayError('draining', 'The worker was removed', { details: 'worker_removed' }));
+    this.#stopped = true;
+    this.#leaveQueue?.();
+    this.#abortRound();
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -114,7 +135,8 @@ class WorkerCheck {
     if (isDeepStrictEqual(relevantFields(spec), relevantFields(this.#spec))) return;
     this.#spec = spec;
     this.#state.configure(spec.health);
-    this.#discovered = false;
+    this.#detected = false;
+    this.#abortRound();
     this.#runSoon(0);
   }
 
@@ -128,9 +150,15 @@ class WorkerCheck {
     this.#runSoon(Math.max(0, REQUESTED_PROBE_GAP_MS - sinceMs));
   }
 
+  /** A provider with a key of ours serves what it lists for that key; without probes nothing else holds it back. */
+  #awaitsModels(): boolean {
+    const { runtime, apiKey, models } = this.#spec;
+    return runtime === 'external' && apiKey !== undefined && models.length === 0 && !this.#worker.known;
+  }
+
   #runSoon(delayMs: number): void {
     if (this.#running) this.#again = true;
-    else if (delayMs === 0) void this.#run();
+    else if (delayMs === 0) this.#run();
     else this.#schedule(delayMs);
   }
 
@@ -139,82 +167,129 @@ class WorkerCheck {
     this.#timer = this.#dependencies.clock.setTimer(delayMs, this.#onTimer);
   }
 
-  /** One round: probe, discovery where due, then the timer of the next. Never rejects. */
-  async #run(): Promise<void> {
+  #abortRound(): void {
+    this.#abort?.abort(
+      new GatewayError('draining', 'The worker was removed or changed', { details: 'worker_removed' }),
+    );
+  }
+
+  #run(): void {
     this.#timer?.cancel();
     this.#running = true;
+    const lane = this.#worker.health === 'healthy' ? 'keeping' : 'recovering';
+    this.#leaveQueue = this.#limiter.enter(lane, this.#onPlace);
+  }
+
+  /** One round: probe, detection where due, then the timer of the next. Never rejects. */
+  async #round(place: ProbePlace): Promise<void> {
     this.#lastRunMs = this.#dependencies.clock.monotonicMs();
-    const nextMs = this.enabled ? await this.#probeRound() : await this.#discoveryRound();
+    const abort = new AbortController();
+    this.#abort = abort;
+    const nextMs = this.enabled ? await this.#probeRound(abort.signal) : await this.#detectionRound(abort.signal);
+    place.release();
     this.#running = false;
-    if (this.#abort.signal.aborted) return;
+    this.#abort = undefined;
+    if (this.#stopped) return;
     const again = this.#again;
     this.#again = false;
-    if (again) this.#schedule(Math.min(nextMs ?? REQUESTED_PROBE_GAP_MS, REQUESTED_PROBE_GAP_MS));
+    if (abort.signal.aborted) this.#schedule(0);
+    else if (again) this.#schedule(Math.min(nextMs ?? REQUESTED_PROBE_GAP_MS, REQUESTED_PROBE_GAP_MS));
     else if (nextMs !== undefined) this.#schedule(nextMs);
   }
 
-  async #probeRound(): Promise<number> {
-    const failure = await this.#probe();
-    if (this.#abort.signal.aborted) return 0;
+  async #probeRound(signal: AbortSignal): Promise<number> {
+    const failure = await this.#probe(signal);
+    if (signal.aborted) return 0;
     const ok = failure === '';
     const worker = this.#worker;
     worker.healthReason = failure;
     this.#dependencies.countCheck?.(worker.workerType, ok ? 'success' : 'failure').inc();
-    if (this.#state.onProbe(ok)) this.#discovered = false;
-    if (ok && this.#state.health === 'healthy' && !this.#discovered) await this.#discover();
-    if (this.#abort.signal.aborted) return 0;
+    if (this.#state.onProbe(ok)) this.#detected = false;
+    if (ok && this.#state.health === 'healthy' && !this.#detected) await this.#detect(signal);
+    if (signal.aborted) return 0;
+    // Up, but not made out: no request may go there on a guess.
+    if (this.#state.health === 'healthy' && !worker.known) {
+      this.#dependencies.onProbe?.(worker, ok);
+      return this.#nextDetectionMs();
+    }
     worker.setHealth(this.#state.health);
     this.#dependencies.onProbe?.(worker, ok);
-    return this.#state.nextDelayMs((this.#dependencies.random ?? Math.random)());
+    return this.#state.nextDelayMs(this.#random());
   }
 
   /** Empty string, or why it failed. */
-  async #probe(): Promise<string> {
-    const url = engineRoot(this.#worker.url) + this.#worker.spec().health.path;
+  async #probe(signal: AbortSignal): Promise<string> {
+    const { health } = this.#spec;
+    const url = engineRoot(this.#worker.url) + health.path;
     try {
-      const { status } = await fetchResponse(this.#dependencies.client, url, this.#fetchOptions());
-      return isSuccess(status) ? '' : `status_${status}`;
+      const { status } = await fetchResponse(
+        this.#dependencies.client,
+        url,
+        this.#fetchOptions(health.timeoutMs, signal),
+      );
+      return isSuccess(status) ? '' : `health: status ${status}`;
     } catch (error) {
-      return GatewayError.from(error).details;
+      return `health: ${failureReason(error)}`;
     }
   }
 
-  /** For a worker that is not probed: until it has answered once. Undefined: nothing more to do. */
-  async #discoveryRound(): Promise<number | undefined> {
-    // A provider without a key of ours takes any model that the caller's key may use.
-    const { runtime, apiKey } = this.#worker;
-    if (runtime === 'external' && apiKey === undefined) return undefined;
-    await this.#discover();
-    if (this.#discovered) return undefined;
-    const delayMs = this.#discoveryDelayMs;
-    this.#discoveryDelayMs = Math.min(delayMs * 2, DISCOVERY_RETRY_MS.max);
+  /** For a worker that is not probed. Undefined: nothing more to do. */
+  async #detectionRound(signal: AbortSignal): Promise<number | undefined> {
+    // Whoever states the models of a worker that is not to be probed wants it left alone. A provider without a key of ours
+    // takes any model that the caller's key may use.
+    const { runtime, apiKey, models } = this.#spec;
+    if (models.length > 0 || (runtime === 'external' && apiKey === undefined)) {
+      this.#worker.setHealth('healthy');
+      return undefined;
+    }
+    this.#worker.healthReason = '';
+    await this.#detect(signal);
+    if (signal.aborted) return 0;
+    if (!this.#detected) return this.#nextDetectionMs();
+    this.#worker.setHealth('healthy');
+    if (runtime !== 'external') return undefined;
+    this.#detected = false;
+    return PROVIDER_REFRESH_MS * (0.9 + 0.2 * this.#random());
+  }
+
+  async #detect(signal: AbortSignal): Promise<void> {
+    const spec = this.#spec;
+    const { url, runtime, models } = spec;
+    if (runtime !== undefined && models.length > 0) {
+      this.#detected = true;
+      return;
+    }
+    const { client, clock } = this.#dependencies;
+    const options = this.#fetchOptions(DETECTION_TIMEOUT_MS, signal);
+    try {
+      const facts = await detectWorker({ client, clock, url, runtime, models, options });
+      if (signal.aborted) return;
+      this.#detected = true;
+      this.#detectionDelayMs = DETECTION_RETRY_MS.first;
+      this.#worker.applyFacts(facts);
+    } catch (error) {
+      if (signal.aborted) return;
+      // The next round asks again; a worker that was made out before is taken to be what it was.
+      this.#worker.healthReason = DetectionError.from('detection', error).message;
+    }
+  }
+
+  #nextDetectionMs(): number {
+    const delayMs = this.#detectionDelayMs;
+    this.#detectionDelayMs = Math.min(delayMs * 2, DETECTION_RETRY_MS.max);
     return delayMs;
   }
 
-  async #discover(): Promise<void> {
-    const spec = this.#worker.spec();
-    const wantsRuntime = spec.runtime === undefined;
-    if (spec.models.length > 0 && !wantsRuntime) {
-      this.#discovered = true;
-      return;
-    }
-    const query = { url: spec.url, wantsRuntime, options: this.#fetchOptions() };
-    try {
-      const facts = await discoverWorker(this.#dependencies.client, query);
-      if (this.#abort.signal.aborted) return;
-      this.#discovered = true;
-      this.#worker.applyFacts(facts);
-    } catch (error) {
-      // The next round asks again; until then the worker is taken to serve what was known before.
-      this.#worker.healthReason = `discovery_${GatewayError.from(error).details}`;
-    }
+  #random(): number {
+    return (this.#dependencies.random ?? Math.random)();
   }
 
-  #fetchOptions(): FetchOptions {
-    const spec = this.#worker.spec();
-    const options = { timeoutMs: spec.health.timeoutMs, signal: this.#abort.signal, tls: spec.tls };
-    if (spec.apiKey === undefined) return options;
-    return { ...options, headers: { authorization: `Bearer ${spec.apiKey}` } };
+  #fetchOptions(timeoutMs: number, signal: AbortSignal): FetchOptions {
+    const { apiKey, runtime, url, tls } = this.#spec;
+    const options = { timeoutMs, signal, tls };
+    if (apiKey === undefined) return options;
+    const provider = runtime === 'external' ? providerOfUrl(url) : undefined;
+    return { ...options, headers: providerAuthHeaders(provider, apiKey) };
   }
 }
 

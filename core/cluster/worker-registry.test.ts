@@ -98,7 +98,7 @@ test('a reload keeps the worker with its socket, health and load', async () => {
   assert.equal(after?.health, 'healthy');
   assert.equal(after?.inFlight, 1);
   assert.equal(after?.priority, 70);
-  assert.deepEqual(after?.labels, { zone: 'a' });
+  assert.deepEqual(after?.labels, { served_model_name: 'm', zone: 'a' });
   await fetchResponse(client, `${url}/x`);
   assert.equal(sockets, socketsBefore);
   hold?.release();

@@ -1,5 +1,5 @@
 import type { Priority } from '../api/scalars.js';
-import type { UpstreamTimeouts, WorkerRuntime, WorkerType } from '../api/worker.js';
+import type { ModelCard, UpstreamTimeouts, WorkerRuntime, WorkerType } from '../api/worker.js';
 import type { ProtectionSettings } from './protection-settings.js';
 import type { UpstreamTlsSettings } from './upstream-tls.js';
 
@@ -75,10 +75,12 @@ export interface WorkerSpec {
   /** Undefined: detected once the worker is up, `external` until then. */
   readonly runtime: WorkerRuntime | undefined;
   readonly workerType: WorkerType;
-  /** `type` of the backend plugin that speaks to it. */
-  readonly backend: string;
-  /** Empty: asked for once the worker is up; any model until then, and where it does not tell. */
+  /** `type` of the backend plugin that speaks to it. Undefined: by its runtime. */
+  readonly backend: string | undefined;
+  /** Empty: asked for once the worker is up, which is not used before it has told. */
   readonly models: readonly string[];
+  /** What is stated about some of `models`, beside their names. */
+  readonly cards?: readonly ModelCard[];
   readonly priority: Priority;
   /** > 0. */
   readonly cost: number;

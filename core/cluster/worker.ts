@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { ValueOf } from '../api/scalars.js';
 import type { Gauge } from '../api/stats.js';
 import type { UpstreamTls } from '../api/upstream.js';
@@ -7,6 +8,7 @@ import type {
   EngineLoad,
   LoadHold,
   LoadOwner,
+  ModelCard,
   StatusVerdict,
   Worker,
   WorkerHealth,
@@ -52,8 +54,8 @@ export interface WorkerObserver {
 
 /** What was learnt by asking the worker. */
 export interface WorkerFacts {
-  /** Undefined: it does not tell. */
-  readonly models: readonly string[] | undefined;
+  /** Empty: it does not tell, and takes any model. */
+  readonly cards: readonly ModelCard[];
   readonly runtime: WorkerRuntime | undefined;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -84,6 +86,7 @@ export class ManagedWorker implements Worker {
   runtime: WorkerRuntime;
   backend: string;
   models: readonly string[];
+  cards: readonly ModelCard[];
   priority: number;
   cost: number;
   /** Share relative to its neighbours, > 0. Default 1. */
@@ -92,7 +95,10 @@ export class ManagedWorker implements Worker {
   share: number;
   maxInFlight = Number.POSITIVE_INFINITY;
   health: WorkerHealth = 'pending';
-  /** Why the last probe failed: `status_503`, `connect_refused`; empty while probes succeed or none ran. No URL in it. */
+  /**
+   * Why the last attempt to probe it, or to learn about it, failed: `health: status 503`, `models: connect refused`; empty
+   * while attempts succeed or none ran. No URL in it.
+   */
   healthReason = '';
   available = false;
   overloaded = false;
@@ -109,7 +115,7 @@ export class ManagedWorker implements Worker {
   readonly #observer: WorkerObserver;
   readonly #loadGauge: Gauge | undefined;
   #spec: WorkerSpec;
-  #facts: WorkerFacts = { models: undefined, runtime: undefined, labels: {} };
+  #facts: WorkerFacts | undefined = undefined;
   #vetoes = 0;
   #lastHold: WorkerLoadHold | undefined = undefined;
   #warmth = 1;
@@ -121,8 +127,9 @@ export class ManagedWorker implements Worker {
     this.cluster = spec.cluster;
     this.workerType = spec.workerType;
     this.runtime = spec.runtime ?? 'external';
-    this.backend = spec.backend;
+    this.backend = spec.backend ?? backendOf(this.runtime);
     this.models = spec.models;
+    this.cards = cardsOf(spec, undefined);
     this.priority = spec.priority;
     this.cost = spec.cost;
     this.weight = spec.weight;
@@ -141,6 +148,11 @@ export class ManagedWorker implements Worker {
 
   get tls(): UpstreamTls | undefined {
     return this.#spec.tls;
+  }
+
+  /** Whether engine and models are certain: stated, or learnt at some time. */
+  get known(): boolean {
+    return this.#facts !== undefined || (this.#spec.runtime !== undefined && this.#spec.models.length > 0);
   }
 
   /** The spec that is in force. Holds the key: never log it. */
@@ -262,19 +274,24 @@ export class ManagedWorker implements Worker {
   #derive(): void {
     const spec = this.#spec;
     const facts = this.#facts;
-    this.runtime = spec.runtime ?? facts.runtime ?? 'external';
-    this.backend = spec.backend;
+    this.runtime = spec.runtime ?? facts?.runtime ?? 'external';
+    this.backend = spec.backend ?? backendOf(this.runtime);
     this.priority = spec.priority;
     this.cost = spec.cost;
     this.weight = spec.weight;
     this.drain = spec.drain;
-    this.labels = { ...facts.labels, ...spec.labels };
+    this.labels = { ...facts?.labels, ...spec.labels };
     this.share = shareOf(spec, this.#warmth);
+    const maxInFlight = this.maxInFlight;
     this.maxInFlight = maxInFlightOf(this.labels);
-    const models = spec.models.length > 0 ? spec.models : (facts.models ?? []);
-    if (sameStrings(models, this.models)) return;
-    this.models = models;
-    this.#observer.onWorkerChange(this, 'models', this.health);
+    const cards = cardsOf(spec, facts);
+    if (!isDeepStrictEqual(cards, this.cards)) {
+      this.cards = cards;
+      this.models = cards.map((card) => card.id);
+      this.#observer.onWorkerChange(this, 'models', this.health);
+    } else if (maxInFlight !== this.maxInFlight) {
+      this.#observer.onWorkerChange(this, 'selection', this.health);
+    }
   }
 }
 
@@ -317,6 +334,19 @@ function maxInFlightOf(labels: Readonly<Record<string, string>>): number {
   return limit > 0 ? limit : Number.POSITIVE_INFINITY;
 }
 
-function sameStrings(left: readonly string[], right: readonly string[]): boolean {
-  return left.length === right.length && left.every((value, index) => value === right[index]);
+/** Backend plugin that speaks to an engine, where the spec names none. */
+function backendOf(runtime: WorkerRuntime): string {
+  if (runtime === 'sglang') return 'sglang_http';
+  if (runtime === 'vllm') return 'vllm_http';
+  return 'openai_compatible';
+}
+
+/** Stated models go first; what was learnt about them is kept, and what the spec says of them goes before that. */
+function cardsOf(spec: WorkerSpec, facts: WorkerFacts | undefined): readonly ModelCard[] {
+  const learnt = facts?.cards ?? [];
+  if (spec.models.length === 0) return learnt;
+  return spec.models.map((id) => {
+    const stated = spec.cards?.find((card) => card.id === id);
+    return { ...learnt.find((card) => card.id === id), ...stated, id };
+  });
 }

@@ -1,7 +1,7 @@
 import { GatewayError } from '../api/errors.js';
 import type { UpstreamClient } from '../api/upstream.js';
 import { type FetchedResponse, type FetchOptions, fetchResponse, isSuccess } from '../cluster/control-fetch.js';
-import { engineRoot } from '../cluster/model-discovery.js';
+import { engineRoot } from '../cluster/detection/worker-questions.js';
 import type { ManagedWorker } from '../cluster/worker.js';
 import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
 import { type EngineScrape, mergeExpositions } from './engine-exposition.js';

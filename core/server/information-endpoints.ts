@@ -1,9 +1,10 @@
 import { GatewayError } from '../api/errors.js';
 import type { UpstreamClient } from '../api/upstream.js';
-import type { Worker } from '../api/worker.js';
+import type { ModelCard, Worker } from '../api/worker.js';
 import type { ClusterSet } from '../cluster/clusters.js';
 import { fetchResponse } from '../cluster/control-fetch.js';
 import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
+import { describeModelCard } from './model-card-json.js';
 import { ALIVE, readinessAnswer } from './probe-answers.js';
 import type { Readiness } from './readiness.js';
 
@@ -41,7 +42,8 @@ export function informationEndpoints(sources: InformationSources): LocalEndpoint
   ];
 }
 
-interface Model {
+/** OpenAI's fields, and what more is known. */
+interface Model extends Readonly<Record<string, unknown>> {
   readonly id: string;
   readonly object: 'model';
   readonly created: 0;
@@ -52,9 +54,13 @@ function models(clusters: ClusterSet): Model[] {
   const byId = new Map<string, Model>();
   for (const cluster of clusters.list()) {
     for (const worker of cluster.workers) {
-      for (const id of worker.models) {
-        const owner = worker.runtime === 'external' ? worker.cluster : 'self_hosted';
-        if (!byId.has(id)) byId.set(id, { id, object: 'model', created: 0, owned_by: owner });
+      const owner = worker.runtime === 'external' ? worker.cluster : 'self_hosted';
+      const cards: readonly ModelCard[] = worker.cards ?? worker.models.map((id) => ({ id }));
+      for (const card of cards) {
+        if (byId.has(card.id)) continue;
+        // Aliases are answered to but not listed.
+        const { aliases: _, ...known } = describeModelCard(card);
+        byId.set(card.id, { ...known, id: card.id, object: 'model', created: 0, owned_by: owner });
       }
     }
   }

@@ -26,15 +26,26 @@ export class ModelFilter implements StreamFilter {
     const request = streamInfo.inference;
     if (request === undefined) throw new BugError('the model filter needs the request that inference reads');
     const named = request.requestedModel;
-    const canonical = named === undefined ? undefined : this.#shared.aliases.get(named);
-    if (canonical !== undefined) request.setModel(canonical);
+    const { clusters } = this.#shared;
+    if (named !== undefined) {
+      const canonical = this.#shared.aliases.get(named);
+      // A model that is really there goes before an alias of the same name.
+      if (canonical !== undefined && clusters.hasModel?.(named) !== true) request.setModel(canonical);
+    }
 
-    const { model } = request;
+    let { model } = request;
     const route = this.#route(model, headers);
-    const cluster = route === undefined ? this.#shared.clusters.forModel(model) : route.cluster;
+    const cluster = route === undefined ? clusters.forModel(model) : route.cluster;
     if (cluster === undefined || !cluster.serves(model)) {
       this.#callbacks.sendLocalReply(notServed(named));
       return FilterHeadersStatus.StopIteration;
+    }
+    if (model !== undefined && cluster.canonicalModel !== undefined) {
+      const canonical = cluster.canonicalModel(model);
+      if (canonical !== model) {
+        model = canonical;
+        request.setModel(canonical);
+      }
     }
     run.cluster = cluster;
     streamInfo.route = route?.name;

@@ -54,12 +54,17 @@ export function workerEndpoints(api: WorkerApi): LocalEndpoint[] {
   ];
 }
 
+/** Under its name or an alias. */
+function servesAs({ cards }: ManagedWorker, model: string): boolean {
+  return cards.some((card) => card.id === model || card.aliases?.includes(model) === true);
+}
+
 function list({ registry, overlay }: WorkerApi, { query }: LocalRequest): LocalResponse {
   const [model, status, type, label] = ['model', 'status', 'type', 'label'].map((name) => query.get(name));
   const [labelName, labelValue] = (label ?? '').split('=', 2);
   const workers = registry
     .list()
-    .filter((worker) => !model || worker.models.length === 0 || worker.models.includes(model))
+    .filter((worker) => !model || worker.models.length === 0 || servesAs(worker, model))
     .filter((worker) => !status || statusOf(worker) === status)
     .filter((worker) => !type || worker.workerType === type)
     .filter((worker) => {

@@ -1,4 +1,6 @@
 import type { ClusterConfig } from '../../../config/gateway.js';
+import type { ModelCard, WorkerRuntime } from '../../api/worker.js';
+import { runtimeOfUrl } from '../../cluster/detection/detect-worker.js';
 import {
   DEFAULT_PROTECTION,
   type OverloadSettings,
@@ -6,13 +8,17 @@ import {
 } from '../../cluster/protection-settings.js';
 import { UpstreamTlsSettings } from '../../cluster/upstream-tls.js';
 import { type ClusterSpec, DEFAULT_DRAIN, type WorkerSpec } from '../../cluster/worker-spec.js';
+import { readModelCard } from '../model-card-json.js';
 import type { WorkerRecord } from './worker-record.js';
 
-/** Backend that speaks to a worker whose config names none. */
-function defaultBackend(runtime: string | undefined): string {
-  if (runtime === 'sglang') return 'sglang_http';
-  if (runtime === 'vllm') return 'vllm_http';
-  return 'openai_compatible';
+/** Undefined: to be detected. A provider's host needs no saying. */
+function statedRuntime(worker: StatedWorker): WorkerRuntime | undefined {
+  return worker.runtime === undefined || worker.runtime === 'unspecified' ? runtimeOfUrl(worker.url) : worker.runtime;
+}
+
+interface StatedWorker {
+  readonly url: string;
+  readonly runtime?: WorkerRuntime | 'unspecified' | undefined;
 }
 
 /** The workers of a cluster that are written down. */
@@ -20,16 +26,16 @@ export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
   return cluster.workers.map((worker) => ({
     url: worker.url,
     cluster: cluster.name,
-    runtime: worker.runtime,
+    runtime: statedRuntime(worker),
     workerType: worker.worker_type,
-    backend: worker.backend ?? defaultBackend(worker.runtime),
+    backend: worker.backend,
     models: worker.models.length > 0 ? worker.models : cluster.models,
     priority: worker.priority,
     cost: worker.cost,
     weight: worker.weight,
     labels: worker.labels,
     apiKey: (worker.api_key ?? cluster.api_key)?.reveal(),
-    health: healthSettings(cluster, worker.runtime === 'external'),
+    health: healthSettings(cluster, statedRuntime(worker) === 'external'),
     pool: poolSettings(cluster),
     tls: tlsSettings(cluster),
     drain: DEFAULT_DRAIN,
@@ -44,7 +50,7 @@ export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[
     cluster: cluster.name,
     runtime: undefined,
     workerType: 'regular',
-    backend: 'openai_compatible',
+    backend: undefined,
     models: cluster.models,
     priority: 50,
     cost: 1,
@@ -60,7 +66,7 @@ export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[
 
 /** A worker of the admin API in its cluster, whose settings it takes where it has none. */
 export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): WorkerSpec {
-  const runtime = record.runtime === 'unspecified' ? undefined : record.runtime;
+  const runtime = statedRuntime(record);
   const models = record.models.map(({ id }) => id);
   const pool = poolSettings(cluster);
   const { pool_idle_timeout_secs: idleSeconds, pool_max_connections: maxConnections } = record.http_pool ?? {};
@@ -69,8 +75,9 @@ export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): Worker
     cluster: cluster.name,
     runtime,
     workerType: record.worker_type ?? 'regular',
-    backend: record.backend ?? defaultBackend(runtime),
+    backend: record.backend,
     models: models.length > 0 ? models : cluster.models,
+    cards: record.models.map((card): ModelCard => readModelCard(card)),
     priority: record.priority ?? 50,
     cost: record.cost ?? 1,
     weight: record.weight ?? 1,

@@ -1,5 +1,6 @@
 import type { WorkerHealth } from '../../api/worker.js';
 import type { ManagedWorker } from '../../cluster/worker.js';
+import { describeModelCard } from '../model-card-json.js';
 import type { JobView } from './worker-jobs.js';
 import type { WorkerRecord } from './worker-record.js';
 
@@ -19,7 +20,10 @@ export function workerView(worker: ManagedWorker, record: WorkerRecord | undefin
     ...(model === undefined ? {} : { model_id: model }),
     url: worker.url,
     cluster: worker.cluster,
-    models: worker.models.map((id) => record?.models.find((card) => card.id === id) ?? { id }),
+    models: worker.cards.map((card) => ({
+      ...describeModelCard(card),
+      ...record?.models.find((stated) => stated.id === card.id),
+    })),
     worker_type: worker.workerType,
     connection_mode: 'http',
     runtime_type: worker.runtime,

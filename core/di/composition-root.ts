@@ -63,9 +63,6 @@ export function createProcessServices(logOptions: LogOptions, version: string): 
   const loadMonitor = new LoadMonitor(registry, { client, clock, stats: new LoadStats(stats) });
 
   logWorkerEvents(registry, log.logger);
-  registry.onChange(({ worker, change }) => {
-    if (change === 'removed') stats.removeLabelled('worker', worker.id);
-  });
 
   const container = ServiceContainer.createRoot();
   container.bind(Clock, clock);

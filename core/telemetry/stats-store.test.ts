@@ -144,3 +144,35 @@ describe('HistogramSeries', () => {
     );
   });
 });
+
+it('removal by a label is the same however series came, went and were removed before', () => {
+  const value = fc.constantFrom('a', 'b', 'c');
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('add' as const), worker: value, state: value }),
+    fc.record({ do: fc.constant('remove' as const), worker: value, state: value }),
+    fc.record({ do: fc.constant('forget' as const), worker: value, state: fc.constant('') }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const store = new StatsStore();
+      const family = store.gauge({ name: 'g', help: 'h', labels: ['worker', 'state'] });
+      const model = new Set<string>();
+      for (const { do: action, worker, state } of steps) {
+        const text = `worker="${worker}",state="${state}"`;
+        if (action === 'add') {
+          family.with(worker, state);
+          model.add(text);
+        } else if (action === 'remove') {
+          family.remove(worker, state);
+          model.delete(text);
+        } else {
+          store.removeLabelled('worker', worker);
+          for (const each of model) if (each.startsWith(`worker="${worker}"`)) model.delete(each);
+        }
+      }
+      const seen: string[] = [];
+      for (const each of store.families()) if (each.name === 'g') each.forEach((series) => seen.push(series.labelText));
+      assert.deepEqual(new Set(seen), model);
+    }),
+  );
+});

@@ -24,6 +24,8 @@ export class MetricFamily<S extends Series> implements Family<S> {
   readonly #onOverflow: (name: string) => void;
   readonly #series = new Map<string, S>();
   #other: S | undefined = undefined;
+  /** Keys by position of a label and its value; only for labels that series were removed by. */
+  readonly #keysByLabel = new Map<number, Map<string, string[]>>();
 
   constructor(
     type: MetricType,
@@ -54,26 +56,40 @@ export class MetricFamily<S extends Series> implements Family<S> {
     if (this.#series.size >= this.#maxSeries) return this.#overflow();
     const series = this.#create(renderLabels(this.labels, labelValues));
     this.#series.set(key, series);
+    for (const [index, keys] of this.#keysByLabel) addKey(keys, labelValues[index] as string, key);
     return series;
   }
 
   remove(...labelValues: string[]): void {
-    this.#series.delete(this.#keyOf(labelValues));
+    const key = this.#keyOf(labelValues);
+    if (!this.#series.delete(key)) return;
+    for (const [index, keys] of this.#keysByLabel) removeKey(keys, labelValues[index] as string, key);
   }
 
   /** Forgets every series in which this label has this value; nothing when the family lacks the label. */
   removeLabelled(label: string, value: string): void {
     const index = this.labels.indexOf(label);
     if (index < 0) return;
-    for (const key of this.#series.keys()) {
-      if (key.split(KEY_SEPARATOR)[index] === value) this.#series.delete(key);
-    }
+    const keys = this.#keysOf(index);
+    for (const key of keys.get(value) ?? []) this.#series.delete(key);
+    keys.delete(value);
   }
 
   /** Visits the series in order of creation. */
   forEach(visit: (series: S) => void): void {
     for (const series of this.#series.values()) visit(series);
     if (this.#other !== undefined) visit(this.#other);
+  }
+
+  /** Made at the first removal by this label, kept up to date from then on: a fleet comes and goes one by one. */
+  #keysOf(index: number): Map<string, string[]> {
+    let keys = this.#keysByLabel.get(index);
+    if (keys === undefined) {
+      keys = new Map();
+      for (const key of this.#series.keys()) addKey(keys, key.split(KEY_SEPARATOR)[index] as string, key);
+      this.#keysByLabel.set(index, keys);
+    }
+    return keys;
   }
 
   #keyOf(labelValues: readonly string[]): string {
@@ -175,6 +191,18 @@ export class StatsStore implements StatsScope {
     this.#families.set(spec.name, family as unknown as MetricFamily<Series>);
     return family;
   }
+}
+
+function addKey(keys: Map<string, string[]>, value: string, key: string): void {
+  const known = keys.get(value);
+  if (known === undefined) keys.set(value, [key]);
+  else known.push(key);
+}
+
+function removeKey(keys: Map<string, string[]>, value: string, key: string): void {
+  const left = keys.get(value)?.filter((other) => other !== key) ?? [];
+  if (left.length === 0) keys.delete(value);
+  else keys.set(value, left);
 }
 
 function checkNames(spec: MetricSpec): void {

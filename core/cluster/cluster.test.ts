@@ -149,3 +149,62 @@ test('what may be chosen: available and not overloaded, by priority; the overloa
     }),
   );
 });
+
+/** With a card of each model: its name, then its aliases. */
+function cardWorker(runtime: string, ...cards: [string, ...string[]][]): Worker {
+  const made = worker(...cards.map(([id]) => id));
+  return Object.assign(made, { runtime, cards: cards.map(([id, ...aliases]) => ({ id, aliases })) });
+}
+
+test('an alias stands for what its first declarer means, and passes on when that one goes', () => {
+  const first = cardWorker('sglang', ['m1', 'fast']);
+  const second = cardWorker('vllm', ['m2', 'fast']);
+  const members = new FakeMembers([first, second]);
+  const subject = cluster('c', [], members);
+  assert.equal(subject.canonicalModel('fast'), 'm1');
+  assert.deepEqual(subject.candidates('fast'), [first]);
+  assert.equal(subject.serves('fast'), true);
+  assert.equal(subject.hasModel('fast'), false);
+  assert.deepEqual([...subject.models()], ['m1', 'm2'], 'not listed');
+  members.workers = [second];
+  members.membersVersion += 1;
+  assert.equal(subject.canonicalModel('fast'), 'm2');
+  assert.deepEqual(subject.candidates('fast'), [second]);
+});
+
+test('a canonical name shadows an equal alias, whoever comes first', () => {
+  const alias = cardWorker('sglang', ['m1', 'm2']);
+  const canonical = cardWorker('sglang', ['m2']);
+  for (const workers of [
+    [alias, canonical],
+    [canonical, alias],
+  ]) {
+    const subject = cluster('c', workers);
+    assert.equal(subject.canonicalModel('m2'), 'm2');
+    assert.deepEqual(subject.candidates('m2'), [canonical]);
+  }
+});
+
+test("a provider's alias is what it is: all providers that declare it, and the name as it is written", () => {
+  const first = cardWorker('external', ['gpt', 'gpt-2024-01']);
+  const other = cardWorker('external', ['gpt', 'gpt-2024-02']);
+  const both = cardWorker('external', ['gpt', 'gpt-2024-01', 'gpt-2024-02']);
+  const members = new FakeMembers([first, other, both]);
+  const subject = cluster('c', [], members);
+  assert.equal(subject.canonicalModel('gpt-2024-01'), 'gpt-2024-01');
+  const list = subject.candidates('gpt-2024-01');
+  assert.deepEqual(list, [first, both]);
+  members.membersVersion += 1;
+  assert.equal(subject.candidates('gpt-2024-01'), list, 'the same list while nothing about it changes');
+});
+
+test('a cluster with the alias goes before one that takes any model, and after one that names it', () => {
+  const any = cluster('any', [worker()]);
+  const aliased = cluster('aliased', [cardWorker('vllm', ['m', 'x'])]);
+  assert.equal(new ClusterSet([any, aliased]).forModel('x'), aliased);
+  const named = cluster('named', [worker('x')]);
+  const set = new ClusterSet([any, aliased, named]);
+  assert.equal(set.forModel('x'), named);
+  assert.equal(set.hasModel('x'), true);
+  assert.equal(set.hasModel('y'), false);
+});

@@ -1,7 +1,7 @@
 import type { WorkerRuntime } from '../api/worker.js';
 import { type ControlClient, type FetchOptions, fetchResponse, isSuccess } from './control-fetch.js';
-import { type EngineReport, readEngineMetrics, readGetLoad, readLoads } from './engine-metrics.js';
 import { engineRoot } from './detection/worker-questions.js';
+import { type EngineReport, readEngineMetrics, readGetLoad, readLoads } from './engine-metrics.js';
 
 /** A way to ask for load. */
 interface LoadSource {

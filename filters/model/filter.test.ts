@@ -74,6 +74,24 @@ function clusterOf({ chain }: Asked): string | undefined {
 }
 
 describe('model', () => {
+  it('sends the name that self-hosted workers have for an alias of theirs', () => {
+    const own: Cluster = {
+      ...cluster('own', ['llama-3', 'small']),
+      canonicalModel: (model) => (model === 'small' ? 'llama-3' : model),
+    };
+    const asked = ask({ model: 'small', top_k: 1 }, {}, clustersOf(own));
+    assert.equal(asked.request.bytes().toString(), '{"model":"llama-3","top_k":1}');
+    assert.equal(asked.request.model, 'llama-3');
+    assert.equal(ask({ model: 'llama-3' }, {}, clustersOf(own)).request.bytes().toString(), '{"model":"llama-3"}');
+  });
+
+  it('takes a model that is there before an alias of the same name', () => {
+    const config = { aliases: { qwen: 'llama-4', q: 'llama-4' } };
+    const clusters = { ...CLUSTERS, hasModel: (model: string) => model === 'qwen' };
+    assert.equal(ask({ model: 'qwen' }, config, clusters).request.model, 'qwen');
+    assert.equal(ask({ model: 'q' }, config, clusters).request.model, 'llama-4');
+  });
+
   it('takes the first cluster in file order that has the model', () => {
     assert.equal(clusterOf(ask({ model: 'llama-3' })), 'fast');
     const asked = ask({ model: 'llama-4' });

@@ -272,6 +272,24 @@ test('what an outdated spec led to is dropped, and the new one is followed at on
   assert.deepEqual(changes, ['settings', 'models', 'healthy']);
 });
 
+test('a worker whose models are no longer stated is out until it has told them', async () => {
+  client.answers = { '/base/health': 200 };
+  start();
+  await settle();
+  assert.equal(worker.available, true);
+  worker.applySpec({ ...worker.spec(), models: [] });
+  checker.update(worker);
+  assert.equal(worker.available, false);
+  await settle();
+  reply((client.asked.at(-1) as Asked).handler, '{"data":[{"id":"asked"}]}');
+  client.answers = { '/base/version': 404 };
+  await settle();
+  reply((client.asked.at(-1) as Asked).handler, 404);
+  await settle();
+  assert.equal(worker.available, true);
+  assert.deepEqual(worker.models, ['asked']);
+});
+
 test('a round waits for its place, and a worker that is stopped leaves the queue', async () => {
   const limiter = new ProbeLimiter(1, 1);
   checker = new HealthChecker({ client, clock, random: () => 0.5, limiter });

@@ -137,6 +137,8 @@ class WorkerCheck {
     this.#state.configure(spec.health);
     this.#detected = false;
     this.#abortRound();
+    // What used to be stated is now to be asked for.
+    if (this.enabled && !this.#worker.known) this.#worker.setHealth('pending');
     this.#runSoon(0);
   }
 

@@ -16,6 +16,7 @@ import { Generation, type GenerationParts } from './generation.js';
 import { GenerationBuilder } from './generation-builder.js';
 import { informationEndpoints } from './information-endpoints.js';
 import { type ListenerAddress, ListenerSet, servedListeners } from './listener-set.js';
+import { loadEndpoints } from './load-endpoints.js';
 import { ProbeListeners } from './probe-listener.js';
 import { Readiness } from './readiness.js';
 import { drainServer } from './shutdown.js';
@@ -78,7 +79,8 @@ export class Server {
       format: logs.format === 'auto' ? undefined : logs.format,
       ...options.log,
     };
-    this.services = createProcessServices(logOptions, options.version ?? 'unknown');
+    const { version = 'unknown' } = options;
+    this.services = createProcessServices(logOptions, version);
     this.#load = options.load;
     this.#loaded = loaded;
     const { state_dir: stateDir } = loaded.config.runtime;
@@ -122,6 +124,7 @@ export class Server {
         ...informationEndpoints({ clusters, client: this.services.client, readiness: this.#readiness }),
         ...endpoints,
         ...adminEndpoints({ client, workers: () => registry.list() }),
+        ...loadEndpoints({ version, workers: () => registry.list(), nowMs: () => this.services.clock.nowMs() }),
       ],
       managerOptions,
     });

@@ -5,7 +5,7 @@ import type { LocalEndpoint, LocalRequest, LocalResponse } from '../../http/loca
 import type { WorkerJobs } from './worker-jobs.js';
 import type { WorkerOverlay } from './worker-overlay.js';
 import { parsePatch, parseRecord, RecordError, type WorkerRecord } from './worker-record.js';
-import { statusOf, workerView } from './worker-views.js';
+import { servesModel, statusOf, workerView } from './worker-views.js';
 
 /** What the endpoints work with. */
 export interface WorkerApi {
@@ -54,17 +54,12 @@ export function workerEndpoints(api: WorkerApi): LocalEndpoint[] {
   ];
 }
 
-/** Under its name or an alias. */
-function servesAs({ cards }: ManagedWorker, model: string): boolean {
-  return cards.some((card) => card.id === model || card.aliases?.includes(model) === true);
-}
-
 function list({ registry, overlay }: WorkerApi, { query }: LocalRequest): LocalResponse {
   const [model, status, type, label] = ['model', 'status', 'type', 'label'].map((name) => query.get(name));
   const [labelName, labelValue] = (label ?? '').split('=', 2);
   const workers = registry
     .list()
-    .filter((worker) => !model || worker.models.length === 0 || servesAs(worker, model))
+    .filter((worker) => !model || servesModel(worker, model))
     .filter((worker) => !status || statusOf(worker) === status)
     .filter((worker) => !type || worker.workerType === type)
     .filter((worker) => {

@@ -27,6 +27,24 @@ const poolSchema = z.strictObject({
   pool_max_connections: z.int().min(1).max(100_000).optional(),
 });
 
+const statuses = z.array(z.int().min(100).max(599)).max(500);
+
+/** What a worker wants other than its cluster, of its circuit breaker. */
+const resilienceSchema = z.strictObject({
+  cb_failure_threshold: count.optional(),
+  cb_success_threshold: count.optional(),
+  cb_timeout_secs: seconds().optional(),
+  cb_window_secs: seconds().optional(),
+  disable_circuit_breaker: z.boolean().optional(),
+  retryable_status_codes: statuses.optional(),
+  capacity_status_codes: statuses.optional(),
+});
+
+const overloadSchema = z.strictObject({
+  waiting_requests: z.int().min(1).max(1_000_000).optional(),
+  token_usage: z.number().positive().max(1).optional(),
+});
+
 const runtime = z.enum(['unspecified', 'sglang', 'vllm', 'trtllm', 'mlx', 'tokenspeed', 'generic', 'external']);
 
 /** What may be changed later without sending the whole record. */
@@ -53,6 +71,9 @@ const recordSchema = z.strictObject({
   models: z.array(z.union([z.string().min(1), modelCardSchema])).optional(),
   labels: z.record(z.string(), z.string()).optional(),
   http_pool: poolSchema.optional(),
+  resilience: resilienceSchema.optional(),
+  overload: overloadSchema.optional(),
+  load_monitor_interval_secs: z.int().min(1).max(86_400).optional(),
 });
 
 const patchSchema = z.strictObject({ ...changeable, labels: z.record(z.string(), z.string().nullable()).optional() });
@@ -84,14 +105,21 @@ const NOT_BUILT: Readonly<Record<string, string>> = {
   dp_size: 'data-parallel routing',
   dp_rank: 'data-parallel routing',
   dp_base_url: 'data-parallel routing',
-  resilience: 'retry and breaker settings of one worker',
-  overload: 'overload thresholds of one worker',
-  load_monitor_interval_secs: 'a load poll interval of one worker',
   max_connection_attempts: 'a limit of connection attempts (workers are tried until they answer or are removed)',
   multimodal_tensor_transport: 'multimodal processing',
   multimodal_shm_min_bytes: 'multimodal processing',
   zmq_handshake_address: 'ipc:// workers',
 };
+
+/** Of SMG's `resilience` block: a request is retried on several workers, so that none of them can say how often. */
+const RETRY_FIELDS = [
+  'max_retries',
+  'initial_backoff_ms',
+  'max_backoff_ms',
+  'backoff_multiplier',
+  'jitter_factor',
+  'disable_retry',
+];
 
 /** Throws RecordError. */
 export function parseRecord(body: Buffer): WorkerRecord {
@@ -99,6 +127,7 @@ export function parseRecord(body: Buffer): WorkerRecord {
   if (alias !== undefined && fields.runtime !== undefined && alias !== fields.runtime) {
     throw new RecordError('runtime: differs from its alias runtime_type');
   }
+  refuseRetryFields(fields.resilience);
   const { models = [], ...record } = check(recordSchema, {
     ...fields,
     ...(alias === undefined ? {} : { runtime: alias }),
@@ -135,6 +164,15 @@ export function normalizeUrl(text: string): string {
   if (url.username !== '' || url.password !== '') throw new RecordError('url: must not hold credentials; use api_key');
   if (url.search !== '' || url.hash !== '') throw new RecordError('url: must not have a query or fragment');
   return url.origin + url.pathname.replace(/\/+$/, '');
+}
+
+function refuseRetryFields(resilience: unknown): void {
+  if (typeof resilience !== 'object' || resilience === null) return;
+  for (const name of RETRY_FIELDS) {
+    if (name in resilience) {
+      throw new RecordError(`resilience.${name}: a worker has no retry settings of its own; resilience.retry has them`);
+    }
+  }
 }
 
 function parseObject(body: Buffer): Record<string, unknown> {

@@ -5,6 +5,7 @@ import {
   DEFAULT_PROTECTION,
   type OverloadSettings,
   type ProtectionSettings,
+  withOverrides,
 } from '../../cluster/protection-settings.js';
 import { UpstreamTlsSettings } from '../../cluster/upstream-tls.js';
 import { type ClusterSpec, DEFAULT_DRAIN, type WorkerSpec } from '../../cluster/worker-spec.js';
@@ -84,7 +85,7 @@ export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): Worker
     labels: record.labels ?? {},
     apiKey: record.api_key ?? cluster.api_key?.reveal(),
     tls: tlsSettings(cluster),
-    protection: protectionSettings(cluster),
+    protection: recordProtection(record, protectionSettings(cluster)),
     pool: {
       ...pool,
       maxConnections: maxConnections ?? pool.maxConnections,
@@ -92,6 +93,13 @@ export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): Worker
     },
     ...withHealth(record.health, { health: healthSettings(cluster, runtime === 'external'), drain: DEFAULT_DRAIN }),
   };
+}
+
+/** What a record says of its breaker, overload and load polls, laid over what its cluster says. */
+function recordProtection(record: WorkerRecord, base: ProtectionSettings): ProtectionSettings {
+  const { resilience, overload, load_monitor_interval_secs: everySeconds } = record;
+  const own = resilience === undefined && overload === undefined ? base : withOverrides(base, resilience, overload);
+  return everySeconds === undefined ? own : { ...own, load: { ...own.load, pollMs: everySeconds * 1_000 } };
 }
 
 /** Health check and drain with what a `health` block of the admin API says laid over. */

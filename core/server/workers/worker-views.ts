@@ -1,5 +1,6 @@
 import type { WorkerHealth } from '../../api/worker.js';
 import type { ManagedWorker } from '../../cluster/worker.js';
+import { describeEngineLoad } from '../engine-load-json.js';
 import { describeModelCard } from '../model-card-json.js';
 import type { JobView } from './worker-jobs.js';
 import type { WorkerRecord } from './worker-record.js';
@@ -35,11 +36,18 @@ export function workerView(worker: ManagedWorker, record: WorkerRecord | undefin
     weight: worker.weight,
     ...(record?.health === undefined ? {} : { health: record.health }),
     ...(record?.http_pool === undefined ? {} : { http_pool: record.http_pool }),
+    ...(record?.resilience === undefined ? {} : { resilience: record.resilience }),
+    ...(record?.overload === undefined ? {} : { overload: record.overload }),
+    ...(record?.load_monitor_interval_secs === undefined
+      ? {}
+      : { load_monitor_interval_secs: record.load_monitor_interval_secs }),
     is_healthy: worker.health === 'healthy',
     status: STATUS[worker.health],
     ...(worker.healthReason === '' ? {} : { status_reason: worker.healthReason }),
     available: worker.available,
     load: worker.inFlight,
+    ...(worker.engineLoad === undefined ? {} : { engine_load: describeEngineLoad(worker.engineLoad) }),
+    overloaded: worker.overloaded,
     has_api_key: worker.apiKey !== undefined,
     source: record === undefined ? 'config' : 'api',
     ...(job === undefined ? {} : { job_status: job }),
@@ -49,4 +57,9 @@ export function workerView(worker: ManagedWorker, record: WorkerRecord | undefin
 /** What `?status=` may ask for. */
 export function statusOf(worker: ManagedWorker): string {
   return STATUS[worker.health];
+}
+
+/** Under its name or an alias; a worker that names no model takes any. */
+export function servesModel({ models, cards }: ManagedWorker, model: string): boolean {
+  return models.length === 0 || cards.some((card) => card.id === model || card.aliases?.includes(model) === true);
 }

@@ -219,9 +219,14 @@ describe('errors', () => {
     ['an unknown backend', 'clusters: [{ workers: [{ url: "http://a:1", backend: x }] }]', /no backend "x"/],
     ['a planned key', 'clusters: [{ name: a, provider: openai }]', /1:23 clusters\[0\]\.provider: is not built yet/],
     [
-      'time limits of routes that are to come',
-      'clusters: [http://a:1]\nroutes: [{ cluster: default, timeouts: { idle: 1s } }]',
-      /routes\[0\]\.timeouts\.idle: is not built yet$/,
+      'a time limit of a route without a unit',
+      'clusters: [http://a:1]\nroutes: [{ cluster: default, timeouts: { idle: 5 } }]',
+      /2:\d+ routes\[0\]\.timeouts\.idle: /,
+    ],
+    [
+      'a time limit of a route that is none',
+      'clusters: [http://a:1]\nroutes: [{ cluster: default, timeouts: { first_bite: 5s } }]',
+      /routes\[0\]\.timeouts\.first_bite: unknown key \(did you mean "first_byte"\?\)/,
     ],
     ['per-model settings', 'models: { llama: { cost: 1 } }', /models\.llama: is not built yet/],
     ['a planned scheme', 'clusters: [grpc://a:1]', /workers behind grpc:\/\/ are not built yet/],

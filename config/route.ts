@@ -33,7 +33,12 @@ export const routeSchema = z.strictObject({
   cluster: z.string().describe('Name of the cluster that serves them.'),
   filters: z.record(z.string(), filterOverrideSchema).default({}).describe('Changes by filter name.'),
   timeouts: z
-    .strictObject({ request: duration().optional().describe('Whole request with all its attempts; 0 = none.') })
+    .strictObject({
+      connect: duration().optional().describe('TCP and TLS set-up.'),
+      first_byte: duration().optional().describe('From the last request byte to the response head; 0 = none.'),
+      idle: duration().optional().describe('Between two response bytes; 0 = none.'),
+      request: duration().optional().describe('Whole request with all its attempts; 0 = none.'),
+    })
     .prefault({})
     .describe('Instead of those of the cluster.'),
 });

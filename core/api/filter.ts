@@ -4,7 +4,7 @@ import type { Delta, InferenceRequest } from './inference.js';
 import type { ValueOf } from './scalars.js';
 import type { RequestScope } from './scope.js';
 import type { Attempt, StreamInfo } from './stream-info.js';
-import type { Cluster, Worker } from './worker.js';
+import type { Cluster, UpstreamTimeouts, Worker } from './worker.js';
 
 /**
  * Returned synchronously from every callback: the chain never awaits.
@@ -98,6 +98,8 @@ export interface StreamFilter {
 /** Facts of one run. An inner run starts with a copy of its parent's. */
 export interface RunInfo {
   cluster: Cluster | undefined;
+  /** Time limits of its exchanges with workers. Undefined: those of the cluster. */
+  timeouts: UpstreamTimeouts | undefined;
   worker: Worker | undefined;
   /** The entry in streamInfo.attempts that this run is. */
   attempt: Attempt | undefined;

@@ -86,8 +86,13 @@ export class FilterManager implements InnerRun, Releasable {
     this.level = parent === undefined ? 0 : parent.level + 1;
     this.run =
       parent === undefined
-        ? { cluster: undefined, worker: undefined, attempt: undefined }
-        : { cluster: parent.run.cluster, worker: parent.run.worker, attempt: parent.run.attempt };
+        ? { cluster: undefined, timeouts: undefined, worker: undefined, attempt: undefined }
+        : {
+            cluster: parent.run.cluster,
+            timeouts: parent.run.timeouts,
+            worker: parent.run.worker,
+            attempt: parent.run.attempt,
+          };
     this.#execution = parent === undefined ? new Execution() : parent.#execution;
     this.watermarkBytes = options.bufferLimitBytes;
     const entries = segment.entries;

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { type Clock, type Cluster, type Clusters, ConfigError, type RequestHeaders } from '../../core/api/index.js';
+import {
+  type Clock,
+  type Cluster,
+  type Clusters,
+  ConfigError,
+  type RequestHeaders,
+  type UpstreamTimeouts,
+} from '../../core/api/index.js';
 import { compileGlob, compilePatterns, type TextTest } from './patterns.js';
 
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
@@ -29,7 +36,12 @@ const routeSchema = z.strictObject({
   match: matchSchema.prefault({}).describe('Which requests: every key must match. Default: all.'),
   cluster: z.string().min(1).describe('Name of the cluster that serves them.'),
   timeouts: z
-    .strictObject({ request: duration.optional().describe('Whole request with all its attempts; 0 = none.') })
+    .strictObject({
+      connect: duration.optional().describe('TCP and TLS set-up.'),
+      first_byte: duration.optional().describe('From the last request byte to the response head; 0 = none.'),
+      idle: duration.optional().describe('Between two response bytes; 0 = none.'),
+      request: duration.optional().describe('Whole request with all its attempts; 0 = none.'),
+    })
     .prefault({})
     .describe('Instead of those of the cluster.'),
 });
@@ -52,8 +64,8 @@ type RouteSettings = ModelSettings['routes'][number];
 export class Route {
   readonly name: string;
   readonly cluster: Cluster;
-  /** Limit for the whole request, ms; 0 none. */
-  readonly requestMs: number;
+  /** Its own, and those of the cluster where it has none. */
+  readonly timeouts: UpstreamTimeouts;
   readonly #models: TextTest | undefined;
   readonly #paths: TextTest | undefined;
   readonly #listeners: TextTest | undefined;
@@ -61,9 +73,16 @@ export class Route {
 
   constructor(settings: RouteSettings, cluster: Cluster) {
     const { models, paths, listeners, headers } = settings.match;
+    const { connect, first_byte, idle, request } = settings.timeouts;
+    const common = cluster.timeouts;
     this.name = settings.name;
     this.cluster = cluster;
-    this.requestMs = settings.timeouts.request ?? cluster.timeouts.requestMs;
+    this.timeouts = {
+      connectMs: connect ?? common.connectMs,
+      firstByteMs: first_byte ?? common.firstByteMs,
+      idleMs: idle ?? common.idleMs,
+      requestMs: request ?? common.requestMs,
+    };
     this.#models = models && compilePatterns(models);
     this.#paths = paths && compilePatterns(paths);
     this.#listeners = listeners && compilePatterns(listeners);

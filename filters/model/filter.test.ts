@@ -166,6 +166,23 @@ describe('model', () => {
     assert.equal(ask({ model: 'llama-4' }, { routes }).chain.streamInfo.deadlineMs, started + 120_000);
   });
 
+  it('sets the time limits of the route, and of the cluster where it has none', () => {
+    const limitsOf = (asked: Asked) => asked.chain.terminal.callbacks.run.timeouts;
+    const common = { connectMs: 1, firstByteMs: 2, idleMs: 3, requestMs: 60_000 };
+    assert.deepEqual(limitsOf(ask({ model: 'qwen' })), common);
+    const asked = (timeouts: object) =>
+      limitsOf(ask({ model: 'qwen' }, { routes: [{ name: 'r', cluster: 'fast', timeouts }] }));
+    assert.deepEqual(asked({}), common);
+    assert.deepEqual(asked({ idle: '1s' }), { ...common, idleMs: 1000 });
+    assert.deepEqual(asked({ connect: '1s', first_byte: '2s', idle: '3s', request: '4s' }), {
+      connectMs: 1000,
+      firstByteMs: 2000,
+      idleMs: 3000,
+      requestMs: 4000,
+    });
+    assert.deepEqual(asked({ first_byte: '0s', request: '0s' }), { ...common, firstByteMs: 0, requestMs: 0 });
+  });
+
   it('refuses a route to a cluster that does not exist', () => {
     assert.throws(
       () => ask({ model: 'qwen' }, { routes: [{ name: 'r', cluster: 'fasst' }] }),
@@ -203,7 +220,7 @@ describe('model config', () => {
     const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(text) ?? [];
     const [entry] = parse(yaml ?? '').filters;
     const settings = configSchema.parse(entry.config);
-    assert.equal(settings.routes[0]?.timeouts.request, 7_200_000);
+    assert.deepEqual(settings.routes[0]?.timeouts, { first_byte: 1_200_000, request: 7_200_000 });
     assert.deepEqual(settings.routes[1]?.match, {});
   });
 
@@ -213,6 +230,8 @@ describe('model config', () => {
       { routes: [{ name: 'r' }] },
       { routes: [{ name: 'r', cluster: 'c', match: { model: ['x'] } }] },
       { routes: [{ name: 'r', cluster: 'c', timeouts: { request: 'soon' } }] },
+      { routes: [{ name: 'r', cluster: 'c', timeouts: { idle: '-1s' } }] },
+      { routes: [{ name: 'r', cluster: 'c', timeouts: { total: '1s' } }] },
     ]) {
       assert.equal(configSchema.safeParse(config).success, false, JSON.stringify(config));
     }

@@ -49,7 +49,9 @@ export class ModelFilter implements StreamFilter {
     }
     run.cluster = cluster;
     streamInfo.route = route?.name;
-    const requestMs = route === undefined ? cluster.timeouts.requestMs : route.requestMs;
+    const timeouts = route === undefined ? cluster.timeouts : route.timeouts;
+    const { requestMs } = timeouts;
+    run.timeouts = timeouts;
     streamInfo.deadlineMs = requestMs === 0 ? 0 : this.#shared.clock.monotonicMs() + requestMs;
     return FilterHeadersStatus.Continue;
   }

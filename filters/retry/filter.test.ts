@@ -136,6 +136,8 @@ interface BenchOptions {
   readonly workers?: number;
   readonly config?: unknown;
   readonly deadlineMs?: number;
+  /** First-byte limit of the run; without it that of the cluster holds. */
+  readonly firstByteMs?: number;
   readonly body?: boolean;
   readonly shared?: RetryFilterConfig;
 }
@@ -155,7 +157,9 @@ function createBench(options: BenchOptions = {}): Bench {
   /** Stands for everything above. */
   class StubTop implements StreamFilter {
     decodeHeaders(_headers: unknown, endStream: boolean): FilterHeadersStatus {
-      (top as StreamFilterCallbacks).run.cluster = cluster;
+      const { run } = top as StreamFilterCallbacks;
+      run.cluster = cluster;
+      if (options.firstByteMs !== undefined) run.timeouts = { ...timeouts, firstByteMs: options.firstByteMs };
       return endStream ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopAllIterationAndWatermark;
     }
   }
@@ -368,6 +372,20 @@ test('a silent worker costs one first-byte limit', () => {
   bench.clock.advance(FIRST_BYTE_MS - 1);
   bench.last.fail('upstream_timeout');
   assertAnswer(bench, 504, /upstream_timeout/, 1);
+});
+
+test('the first-byte limit of the route is the one that counts', () => {
+  const bench = createBench({ firstByteMs: 5000 });
+  bench.start();
+  bench.clock.advance(5000);
+  bench.last.fail('upstream_timeout');
+  assertAnswer(bench, 504, /upstream_timeout/, 1);
+  const patient = createBench({ firstByteMs: 2 * FIRST_BYTE_MS });
+  patient.start();
+  patient.clock.advance(FIRST_BYTE_MS);
+  patient.last.fail('upstream_timeout');
+  patient.last.answer(200, 'ok');
+  assertAnswer(patient, 200, 'ok', 2);
 });
 
 test('a timeout with most of the first-byte limit left (connecting) goes to another worker', () => {

@@ -139,7 +139,8 @@ export class RetryFilter implements StreamFilter, AttemptOwner {
     const { attempts, backoff, budget, clock, stats } = this.#shared;
     if (this.#opened >= attempts) return GIVE_UP;
     const nowMs = clock.monotonicMs();
-    const firstByteMs = this.#callbacks.run.cluster?.timeouts.firstByteMs ?? 0;
+    const { run } = this.#callbacks;
+    const firstByteMs = (run.timeouts ?? run.cluster?.timeouts)?.firstByteMs ?? 0;
     if (firstByteMs !== 0 && nowMs - this.#startedMs + toleranceMs >= firstByteMs) return GIVE_UP;
     let delayMs = 0;
     if (!this.#hasUntriedWorker()) {

@@ -18,6 +18,7 @@ import {
   type StreamFilter,
   type StreamFilterCallbacks,
   type UpstreamExchange,
+  type UpstreamTimeouts,
   type Worker,
 } from '../../core/api/index.js';
 import { StatsStore } from '../../core/telemetry/stats-store.js';
@@ -102,6 +103,7 @@ interface BenchOptions {
   readonly request?: InferenceRequest | undefined;
   readonly config?: unknown;
   readonly deadlineMs?: number;
+  readonly timeouts?: UpstreamTimeouts;
   readonly earlier?: readonly Partial<Attempt>[];
   readonly backend?: string;
 }
@@ -123,6 +125,7 @@ async function createBench(options: BenchOptions = {}): Promise<Bench> {
     decodeHeaders(): FilterHeadersStatus {
       const { run } = top as StreamFilterCallbacks;
       run.cluster = { timeouts: TIMEOUTS } as Cluster;
+      run.timeouts = options.timeouts;
       run.worker = worker as unknown as Worker;
       run.attempt = attempt;
       return request === undefined ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopAllIterationAndWatermark;
@@ -179,6 +182,13 @@ test('hands the backend the worker, the limits, the request and only fields that
     ...['authorization', 'Bearer k', 'x-request-id', 'r', 'x-request-id-parent', 'p', 'x-tenant', 't'],
     ...['traceparent', '00-1', 'anthropic-version', '2023-06-01'],
   ]);
+});
+
+test('limits of the run go before those of the cluster', async () => {
+  const timeouts = { connectMs: 5, firstByteMs: 6, idleMs: 7, requestMs: 8 };
+  const bench = await createBench({ timeouts });
+  bench.start();
+  assert.equal(bench.backend.call?.timeouts, timeouts);
 });
 
 test('the head stays as it was: the worker gets a copy', async () => {

@@ -72,7 +72,8 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
     this.#finished = false;
     scope.own(this);
     try {
-      this.#exchange = backend.send({ worker, headers, request, timeouts: cluster.timeouts, scope }, this);
+      const timeouts = run.timeouts ?? cluster.timeouts;
+      this.#exchange = backend.send({ worker, headers, request, timeouts, scope }, this);
     } catch (error) {
       this.#finished = true;
       if (!GatewayError.is(error)) throw error;

@@ -39,7 +39,14 @@ describe('documentation', () => {
     assert.deepEqual(documented, actual);
   });
 
-  for (const page of ['README.md', 'docs/process-life.md', 'docs/access.md', 'docs/workers.md', 'docs/limits.md']) {
+  for (const page of [
+    'README.md',
+    'docs/process-life.md',
+    'docs/access.md',
+    'docs/workers.md',
+    'docs/limits.md',
+    'docs/time-limits.md',
+  ]) {
     it(`the YAML of ${page} is a complete configuration`, async () => {
       const yaml = /```yaml\n([\s\S]*?)```/.exec(read(page))?.[1];
       assert.ok(yaml !== undefined);

@@ -73,9 +73,9 @@ describe('smg', () => {
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /unknown command "chekc" \(did you mean "check"\?\)/);
     assert.match((await smg(['serve'])).stderr, /serve is not built yet/);
-    const flags = await smg(['--prot', '1', '--cb-failure-threshold', '3']);
+    const flags = await smg(['--prot', '1', '--mesh-port', '3']);
     assert.equal(flags.code, 2);
-    assert.match(flags.stderr, /unknown flag --prot.*\n.*--cb-failure-threshold: the circuit breaker is not built yet/);
+    assert.match(flags.stderr, /unknown flag --prot.*\n.*--mesh-port: the mesh of gateways is not built yet/);
     assert.equal((await smg(['--port', '8000', 'launch'])).code, 2);
   });
 });

@@ -66,7 +66,7 @@ describe('the end of a gateway process', { timeout: 100_000 }, () => {
 listeners:
   - { name: main, host: 127.0.0.1, port: 0 }
   - { kind: probe, host: 127.0.0.1, port: 0 }
-clusters: [{ name: a, workers: ["${url}"] }]
+clusters: [{ name: a, workers: [{ url: "${url}", models: [m] }] }]
 runtime: { shutdown: ${shutdown} }
 `);
     await untilStatus(`${gateway.urls.main}/readiness`, 200);
@@ -136,7 +136,7 @@ runtime: { shutdown: ${shutdown} }
   it('does not wait for balancers where nobody is connected and nobody asked whether it is ready', async () => {
     gateway = await startGatewayProcess(`
 listeners: [{ host: 127.0.0.1, port: 0 }]
-clusters: [{ name: a, workers: ["${url}"] }]
+clusters: [{ name: a, workers: [{ url: "${url}", models: [m] }] }]
 `);
     gateway.child.kill('SIGTERM');
     assert.equal(await gateway.exit, 0);

@@ -33,7 +33,7 @@ export type FilterTrailersStatus = ValueOf<typeof FilterTrailersStatus>;
 
 /**
  * Bytes in flight. One holder per run and direction, reused for each chunk: read `bytes`, or replace it through
- * {@link BodyData.replace}; never keep the holder.
+ * {@link BodyData.replace}; never keep the holder. Request bytes are valid during the call only: copy what is kept.
  */
 export class BodyData {
   bytes: Buffer;

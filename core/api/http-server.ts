@@ -27,6 +27,7 @@ export interface ServerStream {
 
 /** Receives one request. Exactly one end: `endStream`, `onTrailers` or `onReset`; `onReset` may also follow an end. */
 export interface ServerStreamHandler {
+  /** `bytes` are valid during the call only: copy what is kept. */
   onData(bytes: Buffer, endStream: boolean): void;
   onTrailers(trailers: HeaderMap): void;
   /** The client is gone, or broke the protocol; nothing can be answered any more. */

@@ -73,13 +73,13 @@ export class DecoderPath implements HeldBodiesOwner {
     for (let k = index; k < filters.length; k++) {
       const held = this.#held.get(k);
       if ((this.#headersHeldAt === k && this.#allHeld) || (held !== undefined && held.before.length > 0)) {
-        this.#held.hold(k, 'before', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
+        this.#held.hold(k, 'before', heldCopy(current, end));
         return;
       }
       const filter = filters[k];
       if (filter?.decodeData === undefined) {
         if (this.#headersHeldAt !== k && (held === undefined || held.idle)) continue;
-        this.#held.hold(k, 'after', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
+        this.#held.hold(k, 'after', heldCopy(current, end));
         return;
       }
       this.#data.bytes = current;
@@ -92,7 +92,7 @@ export class DecoderPath implements HeldBodiesOwner {
         continue;
       }
       if (status === FilterDataStatus.StopIterationNoBuffer) return;
-      this.#held.hold(k, 'after', { bytes: current, framed: undefined, delta: undefined, trailers: undefined, end });
+      this.#held.hold(k, 'after', heldCopy(current, end));
       this.#held.at(k).stopped = true;
       if (status === FilterDataStatus.StopIterationAndBuffer) this.#checkBufferLimit(k);
       return;
@@ -219,4 +219,9 @@ export class DecoderPath implements HeldBodiesOwner {
       new GatewayError('request_body_too_large', `The request body is larger than ${limit} bytes`),
     );
   }
+}
+
+/** The listener uses its memory again as soon as the call returns. */
+function heldCopy(bytes: Buffer, end: boolean): HeldPiece {
+  return { bytes: Buffer.from(bytes), framed: undefined, delta: undefined, trailers: undefined, end };
 }

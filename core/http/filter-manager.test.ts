@@ -292,6 +292,37 @@ describe('filter manager', () => {
     assert.equal(harness.response.json.error.code, 'request_body_too_large');
   });
 
+  it('copies what is held: the listener uses its memory again', () => {
+    const seen: string[] = [];
+    let hold: StreamFilterCallbacks | undefined;
+    const chain = createFilterHarness([
+      {
+        name: 'holder',
+        factory: (callbacks) => {
+          hold = callbacks;
+          return { decodeHeaders: () => FilterHeadersStatus.StopAllIterationAndWatermark };
+        },
+      },
+      {
+        name: 'reader',
+        factory: () => ({
+          decodeData: (data) => {
+            seen.push(data.bytes.toString());
+            return FilterDataStatus.Continue;
+          },
+        }),
+      },
+    ]);
+    chain.sendHeaders(chatRequestHeaders(), false);
+    const memory = Buffer.from('one');
+    chain.manager.decodeData(0, memory, false);
+    memory.write('two');
+    chain.manager.decodeData(0, memory, true);
+    memory.write('xxx');
+    hold?.continueDecoding();
+    assert.deepEqual(seen, ['one', 'two']);
+  });
+
   it('pauses the client while a filter holds more than the watermark, and resumes', () => {
     let callbacks: StreamFilterCallbacks | undefined;
     const harness = createFilterHarness(

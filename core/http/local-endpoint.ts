@@ -103,7 +103,7 @@ class LocalEndpointFilter implements StreamFilter {
         new GatewayError('request_body_too_large', `The request body is larger than ${LOCAL_BODY_LIMIT_BYTES} bytes`),
       );
     } else {
-      this.#body.push(data.bytes);
+      this.#body.push(Buffer.from(data.bytes));
       if (endStream) this.#answer();
     }
     return FilterDataStatus.StopIterationNoBuffer;

@@ -51,7 +51,7 @@ export class ConnectionService {
 
   take(socket: Socket): void {
     if (this.#tls === undefined) {
-      own(socket, new FirstBytes(socket, this.host, this.#http2));
+      own(socket, new FirstBytes(socket, this.host, this.#http2), true);
       return;
     }
     this.#secured.add(socket);
@@ -134,11 +134,11 @@ class FirstBytes implements SocketOwner, ServerConnection {
     } else if (length === PREFACE.length) {
       const socket = this.#socket;
       disown(socket);
-      socket.unshift(bytes);
+      socket.unshift(Buffer.from(bytes));
       this.#http2.accept(socket);
       this.#host.remove(this);
     } else {
-      this.#bytes = bytes;
+      this.#bytes = Buffer.from(bytes);
     }
   }
 
@@ -170,5 +170,5 @@ class FirstBytes implements SocketOwner, ServerConnection {
 function openHttp1(socket: Socket, host: ConnectionHost): void {
   const connection = new Http1Connection(socket, host);
   host.add(connection);
-  own(socket, connection);
+  own(socket, connection, false);
 }

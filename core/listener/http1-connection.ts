@@ -86,7 +86,7 @@ export class Http1Connection implements ServerConnection, BodySink, WriteWaterma
     return this.#host.dateLine;
   }
 
-  /** Bytes from the socket. */
+  /** Bytes from the socket, valid during the call. */
   onData(chunk: Buffer): void {
     if (this.#state === State.Lingering) this.#discard(chunk.length);
     else if (this.#state !== State.Closed) this.#consume(chunk);
@@ -294,7 +294,7 @@ export class Http1Connection implements ServerConnection, BodySink, WriteWaterma
   }
 
   #keepForLater(bytes: Buffer): void {
-    this.#backlog.push(bytes);
+    this.#backlog.push(Buffer.from(bytes));
     this.#backlogBytes += bytes.length;
     this.#updateReading();
   }

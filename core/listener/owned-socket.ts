@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
+import { shareReadBuffer, unshareReadBuffer } from './read-buffer.js';
 
 /** What the events of a socket are for; kept on the socket so that no event needs a closure. */
 export interface SocketOwner {
+  /** `chunk` is only valid during the call. */
   onData(chunk: Buffer): void;
   onDrain(): void;
   onEnd(): void;
@@ -12,10 +14,10 @@ export interface OwnedSocket extends Socket {
   smgOwner: SocketOwner;
 }
 
-/** From now on the events of the socket go to `owner`. */
-export function own(socket: Socket, owner: SocketOwner): void {
+/** From now on the events of the socket go to `owner`. `fresh`: just accepted, in clear text, nothing read of it yet. */
+export function own(socket: Socket, owner: SocketOwner, fresh: boolean): void {
   (socket as OwnedSocket).smgOwner = owner;
-  socket.on('data', onData);
+  if (!fresh || !shareReadBuffer(socket, onRead)) socket.on('data', onData);
   socket.on('drain', onDrain);
   socket.on('end', onEnd);
   socket.on('error', ignore);
@@ -25,6 +27,7 @@ export function own(socket: Socket, owner: SocketOwner): void {
 /** The socket goes to somebody else, paused. */
 export function disown(socket: Socket): void {
   socket.off('data', onData);
+  unshareReadBuffer(socket);
   socket.off('drain', onDrain);
   socket.off('end', onEnd);
   socket.off('error', ignore);
@@ -34,6 +37,11 @@ export function disown(socket: Socket): void {
 
 function onData(this: OwnedSocket, chunk: Buffer): void {
   this.smgOwner.onData(chunk);
+}
+
+function onRead(this: Socket, bytesRead: number, buffer: Buffer): boolean {
+  (this as OwnedSocket).smgOwner.onData(buffer.subarray(0, bytesRead));
+  return true;
 }
 
 function onDrain(this: OwnedSocket): void {

@@ -6,9 +6,8 @@ const EMPTY = Buffer.alloc(0);
 const MAX_FIRST_BYTES = 1024 * 1024;
 
 /**
- * Puts a request body together. A body that comes in one piece is kept as it is; others are copied into one growing
- * buffer of the pool, so that many small pieces cost no more than their bytes. The scope gives the buffer back: after
- * its end nobody may read the body.
+ * Puts a request body together, in one growing buffer, so that many small pieces cost no more than their bytes. That of
+ * a large body comes from the pool and the scope gives it back: after its end nobody may read the body.
  */
 export class BodyCollector {
   /** Bytes so far. */
@@ -16,9 +15,8 @@ export class BodyCollector {
   readonly #expectedBytes: number;
   readonly #pool: BodyPool;
   readonly #scope: RequestScope;
-  /** The only piece, until there is a second. */
-  #single: Buffer | undefined = undefined;
   #buffer: Buffer | undefined = undefined;
+  #pooled = false;
 
   /** `expectedBytes`: the declared length, or 0. A hint only. */
   constructor(expectedBytes: number, pool: BodyPool, scope: RequestScope) {
@@ -29,51 +27,46 @@ export class BodyCollector {
 
   /** Whether the body lies in memory that the scope will give to other requests. */
   get pooled(): boolean {
-    return this.#buffer !== undefined;
+    return this.#pooled;
   }
 
+  /** Copies `bytes`. */
   add(bytes: Buffer): void {
     if (bytes.length === 0 || this.#scope.ended) return;
-    if (this.length === 0) {
-      this.#single = bytes;
-      this.length = bytes.length;
-      return;
-    }
-    const single = this.#single;
-    if (single !== undefined) {
-      this.#single = undefined;
-      this.#reserve(single.length + bytes.length).set(single);
-    }
     this.#reserve(this.length + bytes.length).set(bytes, this.length);
     this.length += bytes.length;
   }
 
   /** The whole body, valid until the end of the scope. */
   take(): Buffer {
-    return this.#single ?? this.#buffer?.subarray(0, this.length) ?? EMPTY;
+    return this.#buffer?.subarray(0, this.length) ?? EMPTY;
   }
 
   /** For the scope. */
   release(): void {
     const buffer = this.#buffer;
     this.#buffer = undefined;
-    if (buffer !== undefined) this.#pool.give(buffer);
+    if (this.#pooled && buffer !== undefined) this.#pool.give(buffer);
+    this.#pooled = false;
   }
 
   #reserve(bytes: number): Buffer {
     const old = this.#buffer;
     if (old !== undefined && old.length >= bytes) return old;
     const hint = Math.min(this.#expectedBytes, MAX_FIRST_BYTES);
-    const doubled =
-      old === undefined ? MIN_POOLED_BYTES : Math.min(old.length * 2, Math.max(bytes, this.#expectedBytes || Infinity));
-    const buffer = this.#pool.take(Math.max(bytes, hint, doubled));
-    this.#buffer = buffer;
-    if (old === undefined) {
-      this.#scope.own(this);
-    } else {
-      old.copy(buffer, 0, 0, this.length);
-      this.#pool.give(old);
+    const wanted = Math.max(bytes, hint, old === undefined ? 0 : old.length * 2);
+    if (wanted < MIN_POOLED_BYTES) {
+      const small = Buffer.allocUnsafe(wanted);
+      old?.copy(small, 0, 0, this.length);
+      this.#buffer = small;
+      return small;
     }
+    const buffer = this.#pool.take(wanted);
+    old?.copy(buffer, 0, 0, this.length);
+    if (!this.#pooled) this.#scope.own(this);
+    else if (old !== undefined) this.#pool.give(old);
+    this.#buffer = buffer;
+    this.#pooled = true;
     return buffer;
   }
 }

@@ -102,7 +102,6 @@ describe('BodyCollector', () => {
     const scope = new TestScope();
     const collector = new BodyCollector(20_000, pool, scope);
     collector.add(Buffer.alloc(6000));
-    assert.equal(collector.pooled, false);
     collector.add(Buffer.alloc(6000));
     assert.equal(collector.pooled, true);
     assert.equal(pool.idleBytes, 0);
@@ -115,12 +114,19 @@ describe('BodyCollector', () => {
     assert.ok(process.platform === 'win32' || idle === 32 * 1024);
   });
 
-  it('keeps a single piece without a copy', () => {
-    const piece = Buffer.from('abc');
-    const collector = new BodyCollector(0, new BodyPool(), new TestScope());
-    collector.add(Buffer.alloc(0));
-    collector.add(piece);
-    assert.equal(collector.take(), piece);
+  it('leaves small bodies to Node, and moves into the pool as a body grows', () => {
+    const pool = new BodyPool();
+    const scope = new TestScope();
+    const collector = new BodyCollector(0, pool, scope);
+    collector.add(Buffer.alloc(100, 'a'));
+    collector.add(Buffer.alloc(1000, 'b'));
     assert.equal(collector.pooled, false);
+    collector.add(Buffer.alloc(5000, 'c'));
+    assert.equal(collector.pooled, true);
+    collector.add(Buffer.alloc(50_000, 'd'));
+    const parts = [Buffer.alloc(100, 'a'), Buffer.alloc(1000, 'b'), Buffer.alloc(5000, 'c'), Buffer.alloc(50_000, 'd')];
+    assert.ok(collector.take().equals(Buffer.concat(parts)));
+    scope.end();
+    assert.deepEqual(scope.owned, [collector]);
   });
 });

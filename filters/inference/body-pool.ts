@@ -1,5 +1,5 @@
-/** Smaller bodies are left to Node's own pool and the young generation, which are as cheap. */
-export const MIN_POOLED_BYTES = 8 * 1024;
+/** From here on Node gives each Buffer memory of its own; smaller ones share. */
+export const MIN_POOLED_BYTES = 4 * 1024;
 /** Larger bodies are rare and cost more to read than to allocate. */
 const MAX_POOLED_BYTES = 1024 * 1024;
 /** What is kept while nobody needs it. */

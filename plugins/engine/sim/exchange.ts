@@ -98,7 +98,7 @@ export class SimExchange implements ServerStreamHandler {
   onData(bytes: Buffer, endStream: boolean): void {
     if (this.#ended) return;
     this.#bodyBytes += bytes.length;
-    if (bytes.length > 0 && this.#bodyBytes <= MAX_BODY_BYTES) this.#chunks.push(bytes);
+    if (bytes.length > 0 && this.#bodyBytes <= MAX_BODY_BYTES) this.#chunks.push(Buffer.from(bytes));
     if (endStream) this.#requestComplete();
   }
 

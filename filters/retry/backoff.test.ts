@@ -18,6 +18,9 @@ test('jitter moves a wait by its share at most, both ways', () => {
   const at = (random: number): number =>
     new Backoff({ initialMs: 100, maxMs: 1000, factor: 1, jitter: 0.2 }, () => random).delayMs(0);
   assert.deepEqual([at(0), at(0.5), at(1 - Number.EPSILON)], [80, 100, 120]);
+  const half = (random: number): number =>
+    new Backoff({ initialMs: 400, maxMs: 1000, factor: 1, jitter: 0.5 }, () => random).delayMs(0);
+  assert.deepEqual([half(0), half(1 - Number.EPSILON)], [200, 600]);
   const random = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
   fc.assert(
     fc.property(fc.nat(50), fc.double({ min: 0, max: 1, noNaN: true }), random, (count, jitter, value) => {

@@ -22,6 +22,8 @@ describe('settings of one worker: circuit breaker', () => {
     await fleet.start('resilience: { retry: off, circuit_breaker: { failures: 2 } }');
     const { json } = await fleet.add({ url: broken.url, resilience: { disable_circuit_breaker: true } });
     assert.deepEqual(await fleet.statuses(5), [500, 500, 500, 500, 500]);
+    await fleet.call('PATCH', `/workers/${json.id}`, { priority: 60 });
+    assert.deepEqual(await fleet.statuses(2), [500, 500], 'PATCH leaves it alone');
     await fleet.call('PUT', `/workers/${json.id}`, { url: broken.url });
     assert.equal((await fleet.call('GET', `/workers/${json.id}`)).json.resilience, undefined);
     assert.deepEqual(await fleet.statuses(4), [500, 500, 503, 503]);
@@ -40,7 +42,7 @@ describe('settings of one worker: circuit breaker', () => {
     const resilience = { cb_failure_threshold: 2, retryable_status_codes: [404], capacity_status_codes: [500] };
     await fleet.add({ url: sim.url, resilience });
     assert.deepEqual(await fleet.statuses(4), [500, 500, 500, 500], 'neutral');
-    await setFault(sim.url, 'status=404');
+    await sim.setFault('status=404');
     assert.deepEqual(await fleet.statuses(3), [404, 404, 503]);
   });
 
@@ -105,12 +107,4 @@ function load(url: string, signal: AbortSignal): void {
     .then((response) => response.text())
     // Aborted at the end of the test: nothing waits for the answer.
     .catch(() => {});
-}
-
-async function setFault(url: string, fault: string): Promise<void> {
-  await fetch(`${url}/sim/fault`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ fault }),
-  });
 }

@@ -110,6 +110,9 @@ describe('a mixed fleet: two models on SGLang, vLLM and a plain OpenAI server', 
     assert.equal(loads.aggregate.total_running_reqs, 2);
     assert.equal(loads.aggregate.total_waiting_reqs, 0);
     assert.ok(loads.aggregate.avg_token_usage > 0);
+    const told = loads.loads.filter((entry: { gen_throughput?: number }) => entry.gen_throughput !== undefined);
+    assert.equal(told.length, 1, 'vLLM does not tell it');
+    assert.equal(loads.aggregate.avg_throughput, told[0].gen_throughput);
     const open = (await fleet.call('GET', '/loads?model=qwen')).json;
     assert.deepEqual(
       open.loads.map((entry: { worker: string }) => entry.worker),
@@ -119,5 +122,14 @@ describe('a mixed fleet: two models on SGLang, vLLM and a plain OpenAI server', 
     const nobody = (await fleet.call('GET', '/loads?model=gemma')).json;
     assert.deepEqual([nobody.loads, nobody.dp_rank_count, nobody.aggregate], [[], 0, undefined]);
     for (const answer of await Promise.all(requests)) assert.equal(answer.status, 200);
+  });
+
+  it('the loads of all are for administrators, those without addresses for tenants too', async () => {
+    await fleet.start('auth: { api_key: shared, tenants: [{ id: red, key: red-key }] }');
+    const statusOf = async (path: string, key?: string): Promise<number> =>
+      (await fleet.call('GET', path, undefined, key === undefined ? {} : { authorization: `Bearer ${key}` })).status;
+    assert.deepEqual([await statusOf('/loads'), await statusOf('/get_loads')], [401, 401]);
+    assert.deepEqual([await statusOf('/loads', 'red-key'), await statusOf('/get_loads', 'red-key')], [200, 401]);
+    assert.deepEqual([await statusOf('/loads', 'shared'), await statusOf('/get_loads', 'shared')], [200, 200]);
   });
 });

@@ -64,6 +64,11 @@ filters: [{ preset: standard }, { name: upstream, config: { forward_headers: [x-
     }
   });
 
+  it('a limit that cannot be stops the start, and says where', async () => {
+    const bad = yaml('{ tenants: { default: { requests: 0/h } } }');
+    await assert.rejects(startGateway(bad), /limits\.tenants\.default\.requests.*rate above 0/s);
+  });
+
   it('keeps its buckets over a reload, also over one that is rejected', async () => {
     assert.equal((await gateway.reload(yaml('{ tenants: { default: { requests: 0/h } } }'))).ok, false);
     assert.equal((await send('k-red')).status, 429);

@@ -5,8 +5,7 @@ import { CONNECTION_CLOSE_LINE, encodeHead, formatResponseHead } from '../http1/
  * in the OpenAI error shape. The connection closes after it.
  */
 export function encodeErrorAnswer(status: number, code: string, message: string, dateLine: string): Buffer {
-  const error = { message, type: 'invalid_request_error', param: null, code };
-  const body = Buffer.from(JSON.stringify({ error }));
+  const body = encodeErrorBody(code, message);
   const head = formatResponseHead(
     status,
     ['content-type', 'application/json'],
@@ -15,4 +14,10 @@ export function encodeErrorAnswer(status: number, code: string, message: string,
     dateLine,
   );
   return encodeHead(head, body);
+}
+
+/** The body alone. */
+export function encodeErrorBody(code: string, message: string): Buffer {
+  const error = { message, type: 'invalid_request_error', param: null, code };
+  return Buffer.from(JSON.stringify({ error }));
 }

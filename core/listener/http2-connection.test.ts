@@ -339,8 +339,27 @@ describe('Http2Connection', () => {
     await upload.until(() => upload.body === 'x');
     other.clock.advance(55_000);
     assert.equal(upload.reset, undefined);
+    const told = read(sending);
     other.clock.advance(10_000);
     assert.equal(upload.reset, 'body_stalled');
+    const { headers, body } = await told;
+    assert.equal(headers[':status'], 408);
+    assert.equal(JSON.parse(body).error.code, 'request_body_stalled');
+    if (!sending.closed) await closed(sending);
+    assert.equal(sending.rstCode, constants.NGHTTP2_NO_ERROR);
+
+    const early = client.request({ ':method': 'POST', ':path': '/a' });
+    early.on('error', () => {});
+    early.write('x');
+    const begun = await other.request();
+    await begun.until(() => begun.body === 'x');
+    begun.begin();
+    begun.data('y');
+    await once(early, 'data');
+    other.clock.advance(65_000);
+    assert.equal(begun.reset, 'body_stalled');
+    await closed(early);
+    assert.equal(early.rstCode, constants.NGHTTP2_INTERNAL_ERROR, 'an answer that was cut looks whole');
 
     const reading = client.request({ ':path': '/a' });
     reading.on('error', () => {});
@@ -355,9 +374,9 @@ describe('Http2Connection', () => {
     assert.equal(download.reset, 'write_stalled');
     await settle();
 
-    const closed = once(client, 'close');
+    const gone = once(client, 'close');
     other.clock.advance(95_000);
-    await closed;
+    await gone;
     await settle();
     assert.equal(other.listener.connections.open, 0);
     await other.close();

@@ -6,7 +6,7 @@ import { isSupportedMethod } from '../http1/head-parser.js';
 import { Http1ProtocolError } from '../http1/protocol-error.js';
 import { checkTarget, isAuthority, TargetForm } from '../http1/request-target.js';
 import type { ConnectionHost, ServerConnection } from './connection-host.js';
-import { H2_NO_ERROR, Http2Stream } from './http2-stream.js';
+import { answerHttp2Error, Http2Stream } from './http2-stream.js';
 
 const END_STREAM_FLAG = 0x1;
 
@@ -46,7 +46,8 @@ export class Http2Connection implements ServerConnection {
     const headers = new RequestHeaders('', '', '', this.#host.scheme);
     const problem = readRequestFields(headers, fields);
     if (problem !== undefined) {
-      answerError(stream, problem);
+      stream.on('error', ignore);
+      answerHttp2Error(stream, problem.status, 'invalid_request', problem.message);
       return;
     }
     const wantsTrailers = headers.get('te')?.includes('trailers') === true;
@@ -187,14 +188,6 @@ function findTargetProblem(headers: RequestHeaders): Http1ProtocolError | undefi
     if (error instanceof Http1ProtocolError) return error;
     throw error;
   }
-}
-
-function answerError(stream: ServerHttp2Stream, problem: Http1ProtocolError): void {
-  const error = { message: problem.message, type: 'invalid_request_error', param: null, code: 'invalid_request' };
-  stream.on('error', ignore);
-  stream.respond({ ':status': problem.status, 'content-type': 'application/json' });
-  stream.end(JSON.stringify({ error }), () => stream.close(H2_NO_ERROR));
-  stream.resume();
 }
 
 /** Errors of a peer's making are followed by `close`, which is what we act on. */

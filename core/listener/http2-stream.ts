@@ -4,6 +4,7 @@ import type { HeaderMap, ResponseHeaders } from '../api/headers.js';
 import type { ServerStream, ServerStreamHandler, StreamResetReason } from '../api/http-server.js';
 import { isFieldText } from '../http1/characters.js';
 import { FieldRole, lookUpFieldName } from '../http1/field-name.js';
+import { encodeErrorBody } from './error-answer.js';
 import { WRITE_HIGH_WATERMARK_BYTES } from './listener-limits.js';
 
 /** RFC 9113 §7. */
@@ -160,7 +161,7 @@ export class Http2Stream implements ServerStream {
     if (!this.#stream.destroyed) this.#stream.destroy(RESET);
   }
 
-  /** Ends it when either side has stood still for too long. */
+  /** Ends it when either side has stood still for too long; a client whose request did is told so while it still can be. */
   sweep(nowMs: number, bodyStallMs: number, writeStallMs: number): void {
     const unsent = this.#stream.writableLength;
     const reads = !this.#requestComplete && this.#readDisables === 0;
@@ -172,7 +173,19 @@ export class Http2Stream implements ServerStream {
       return;
     }
     const limitMs = unsent > 0 ? writeStallMs : bodyStallMs;
-    if (limitMs > 0 && nowMs - this.sinceMs >= limitMs) this.fail(unsent > 0 ? 'write_stalled' : 'body_stalled');
+    if (limitMs === 0 || nowMs - this.sinceMs < limitMs) return;
+    if (unsent > 0) this.fail('write_stalled');
+    else if (this.#over || this.#headSent) this.fail('body_stalled');
+    else this.#answerStall(nowMs);
+  }
+
+  #answerStall(nowMs: number): void {
+    const handler = this.#handler;
+    this.#release();
+    this.#headSent = true;
+    this.sinceMs = nowMs;
+    handler?.onReset('body_stalled');
+    answerHttp2Error(this.#stream, 408, 'request_body_stalled', 'The request body made no progress');
   }
 
   #checkHighWatermark(): void {
@@ -195,6 +208,14 @@ export class Http2Stream implements ServerStream {
     this.#over = true;
     this.#handler = undefined;
   }
+}
+
+/** Whole answer in the OpenAI error shape to a request that has no handler; its client is asked to send no more. */
+export function answerHttp2Error(stream: ServerHttp2Stream, status: number, code: string, message: string): void {
+  if (stream.destroyed) return;
+  stream.respond({ ':status': status, 'content-type': 'application/json' });
+  stream.end(encodeErrorBody(code, message), () => stream.close(H2_NO_ERROR));
+  stream.resume();
 }
 
 /** Drops what HTTP/2 forbids, checks what must not be written, folds repeated names as node wants them. */

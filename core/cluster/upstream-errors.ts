@@ -8,7 +8,6 @@ const CONNECT_DETAILS: Readonly<Record<string, string>> = {
   ECONNRESET: 'connect_reset',
   EHOSTUNREACH: 'connect_unreachable',
   ENETUNREACH: 'connect_unreachable',
-  ETIMEDOUT: 'connect_timeout',
   ENOTFOUND: 'dns',
   EAI_AGAIN: 'dns',
   EAI_FAIL: 'dns',
@@ -17,6 +16,7 @@ const CONNECT_DETAILS: Readonly<Record<string, string>> = {
 /** `cause` is an error of Node's sockets, resolver or TLS. Only `cause` may name the host. */
 export function connectFailedError(cause: unknown): GatewayError {
   const code = errorCode(cause);
+  if (code === 'ETIMEDOUT') return connectTimeoutError(cause);
   const isTls = code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT');
   return new GatewayError('upstream_connect_failed', 'Could not connect to the worker', {
     cause,
@@ -24,8 +24,10 @@ export function connectFailedError(cause: unknown): GatewayError {
   });
 }
 
-export function connectTimeoutError(): GatewayError {
-  return new GatewayError('upstream_connect_failed', 'Could not connect to the worker in time', {
+/** A time limit like the others for the client; to tell it from them there are its details. */
+export function connectTimeoutError(cause?: unknown): GatewayError {
+  return new GatewayError('upstream_timeout', 'Could not connect to the worker in time', {
+    cause,
     details: 'connect_timeout',
   });
 }

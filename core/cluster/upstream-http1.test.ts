@@ -263,7 +263,7 @@ test('each time limit has its own error', async () => {
   // Before the event loop turns, the connection cannot have come about.
   clock.advance(10_000);
   await connecting.ended;
-  assert.deepEqual(connecting.events, ['error upstream_connect_failed connect_timeout']);
+  assert.deepEqual(connecting.events, ['error upstream_timeout connect_timeout']);
 
   const waiting = sendTo(client, silent.url).handler;
   while (silent.requests.length === 0) await new Promise((resolve) => setImmediate(resolve));

@@ -41,6 +41,9 @@ const budgetSchema = z
   .prefault({})
   .describe('Bound on the retries of all requests together, over the last 10 seconds.');
 
+/** Details of the time limit that counts as a failure to connect too. */
+const CONNECT_TIMEOUT = 'connect_timeout';
+
 const CONDITIONS = ['connect', 'reset', 'timeout', '5xx'] as const;
 
 /** One entry of `when`: a kind of failure, or a status. */
@@ -63,7 +66,7 @@ export const configSchema = z.strictObject({
     .array(z.union([z.enum(CONDITIONS), z.int().min(400).max(599)]))
     .default([...DEFAULT_CONDITIONS])
     .describe(
-      'Failures that are retried: connect, reset (also garbled answers), timeout, 5xx (500, 502, 503, 504), or a status. ' +
+      'Failures that are retried: connect (also too slowly), reset (also garbled answers), timeout, 5xx (500, 502, 503, 504), or a status. ' +
         'Default connect, reset, timeout, 5xx, 408, 429.',
     ),
   budget: budgetSchema,
@@ -112,7 +115,7 @@ export class RetryFilterConfig {
       case 'upstream_protocol_error':
         return this.#reset;
       case 'upstream_timeout':
-        return this.#timeout;
+        return this.#timeout || (this.#connect && error.details === CONNECT_TIMEOUT);
       default:
         return error.retryable && this.#statuses.has(error.status);
     }

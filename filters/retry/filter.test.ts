@@ -460,6 +460,18 @@ test('the budget is shared by all requests and counted when it refuses', () => {
   assert.equal((refused as unknown as { value: number }).value, 2);
 });
 
+test('a connection that was not made in time counts as connect and as timeout', () => {
+  const error = new GatewayError('upstream_timeout', 'slow', { details: 'connect_timeout' });
+  const other = new GatewayError('upstream_timeout', 'slow', { details: 'first_byte_timeout' });
+  const retried = (when: string[]) => {
+    const shared = new RetryFilterConfig(configSchema.parse({ when }), new FakeClock(), new StatsStore());
+    return [shared.retriesError(error), shared.retriesError(other)];
+  };
+  assert.deepEqual(retried(['connect']), [true, false]);
+  assert.deepEqual(retried(['timeout']), [true, true]);
+  assert.deepEqual(retried(['reset']), [false, false]);
+});
+
 test('only the configured failures are retried', () => {
   const cases = [
     [['connect'], 'upstream_reset', 1],

@@ -95,5 +95,14 @@ export const clusterSchema = z.strictObject({
   timeouts: timeoutsSchema,
   pool: poolSchema,
   tls: upstreamTlsSchema.optional(),
+  dp: z
+    .strictObject({
+      aware: z
+        .boolean()
+        .default(false)
+        .describe('Does the gateway choose the data-parallel rank? Default: the engine.'),
+    })
+    .prefault({})
+    .describe('Engines with several data-parallel ranks (their `dp_size`).'),
   engine: engineSchema.optional(),
 });

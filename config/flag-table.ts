@@ -83,6 +83,7 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
   ),
   many(WORKERS, '--worker-urls', 'URL', [...CLI, 'workers'], 'Workers, http:// or https://.'),
   built(ROUTING, '--policy', 'POLICY', [...CLI, 'policy'], asText, 'How a worker is chosen. Default power_of_two.'),
+  toggle(ROUTING, '--dp-aware', [...CLI, 'dp', 'aware'], true, 'Choose the data-parallel rank of engines.'),
   accepted(ROUTING, '--enable-igw', 'Several models; always on.'),
   {
     name: '--model-alias',

@@ -48,7 +48,7 @@ const NOT_BUILT_KEYS: readonly string[] = [
   'clusters.*.policies',
   'clusters.*.retry',
   'clusters.*.http2',
-  'clusters.*.dp',
+  'clusters.*.dp.scheduler',
   'clusters.*.zmq',
   'clusters.*.startup',
   'clusters.*.pd',

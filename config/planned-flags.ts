@@ -25,7 +25,7 @@ const PLANNED: readonly PlannedFeature[] = [
       '--selection-accounting-ttl-ms --power-of-two-load-metric --bucket-adjust-interval-secs --worker-warmup-secs ' +
       '--worker-warmup-share --worker-warmup-blocks --worker-warmup-thin-ratio --worker-warmup-divert-every',
   },
-  { feature: 'data-parallel routing', none: '--dp-aware --dp-minimum-tokens-scheduler' },
+  { feature: 'data-parallel routing', none: '--dp-minimum-tokens-scheduler' },
   {
     feature: 'sticky routing',
     none: '--routing-key-override|--sticky-sessions',

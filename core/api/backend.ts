@@ -13,6 +13,8 @@ export interface BackendCall {
   /** Undefined for calls that are not inference (GET proxies). */
   readonly request: InferenceRequest | undefined;
   readonly timeouts: UpstreamTimeouts;
+  /** Data-parallel rank to name to the engine. */
+  readonly dpRank?: number | undefined;
   readonly scope: RequestScope;
 }
 

@@ -5,6 +5,8 @@ import type { Worker } from './worker.js';
 /** One try at a worker, for the access log and for policies that avoid what failed. */
 export interface Attempt {
   readonly worker: Worker;
+  /** See `LoadHold.dpRank`. */
+  readonly dpRank?: number | undefined;
   /** Status of its answer; 0 while there is none. */
   status: number;
   /** `details` of the error that ended it; undefined when it answered. */

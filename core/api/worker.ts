@@ -160,6 +160,8 @@ export interface LoadOwner {
 /** One request's share of a worker's load. `release` is idempotent. */
 export interface LoadHold {
   readonly worker: Worker;
+  /** Data-parallel rank of the engine that is to compute the request; undefined where the engine decides. */
+  readonly dpRank?: number | undefined;
   release(): void;
 }
 

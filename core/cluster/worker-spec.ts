@@ -94,6 +94,8 @@ export interface WorkerSpec {
   /** For `https:` workers; undefined: the authorities that Node knows, no client certificate. */
   readonly tls?: UpstreamTlsSettings | undefined;
   readonly drain: DrainSettings;
+  /** Chooses the data-parallel rank of an engine that has several (label `dp_size`). Default: the engine does. */
+  readonly dpAware?: boolean;
   /** Undefined: `DEFAULT_PROTECTION`. */
   readonly protection?: ProtectionSettings | undefined;
 }

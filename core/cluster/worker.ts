@@ -16,6 +16,7 @@ import type {
   WorkerType,
 } from '../api/worker.js';
 import { DEFAULT_PROTECTION, type ProtectionSettings } from './protection-settings.js';
+import { RankLoads } from './rank-loads.js';
 import type { DrainSettings, WorkerIdentity, WorkerSpec } from './worker-spec.js';
 
 /**
@@ -118,6 +119,7 @@ export class ManagedWorker implements Worker {
   #facts: WorkerFacts | undefined = undefined;
   #vetoes = 0;
   #lastHold: WorkerLoadHold | undefined = undefined;
+  #ranks: RankLoads | undefined = undefined;
   #warmth = 1;
 
   /** `loadGauge` follows `inFlight`. */
@@ -163,7 +165,7 @@ export class ManagedWorker implements Worker {
   acquireLoad(owner?: LoadOwner): LoadHold {
     this.inFlight += 1;
     this.#loadGauge?.inc();
-    const hold = new WorkerLoadHold(this, owner, this.#lastHold, this.guard?.onDispatch() ?? 0);
+    const hold = new WorkerLoadHold(this, owner, this.#lastHold, this.guard?.onDispatch() ?? 0, this.#ranks);
     if (this.#lastHold !== undefined) this.#lastHold.next = hold;
     this.#lastHold = hold;
     return hold;
@@ -175,6 +177,7 @@ export class ManagedWorker implements Worker {
     if (previous !== undefined) previous.next = next;
     if (next !== undefined) next.previous = previous;
     else this.#lastHold = previous;
+    hold.releaseRank();
     hold.previous = undefined;
     hold.next = undefined;
     this.inFlight -= 1;
@@ -284,6 +287,8 @@ export class ManagedWorker implements Worker {
     this.share = shareOf(spec, this.#warmth);
     const maxInFlight = this.maxInFlight;
     this.maxInFlight = maxInFlightOf(this.labels);
+    const ranks = spec.dpAware === true ? Number(this.labels.dp_size) : 0;
+    if (ranks !== (this.#ranks?.size ?? 0)) this.#ranks = ranks > 1 ? new RankLoads(ranks) : undefined;
     const cards = cardsOf(spec, facts);
     if (!isDeepStrictEqual(cards, this.cards)) {
       this.cards = cards;
@@ -301,6 +306,8 @@ class WorkerLoadHold implements LoadHold {
   readonly owner: LoadOwner | undefined;
   /** Of the guard. */
   readonly ticket: number;
+  readonly dpRank: number | undefined;
+  readonly #ranks: RankLoads | undefined;
   previous: WorkerLoadHold | undefined;
   next: WorkerLoadHold | undefined = undefined;
   #released = false;
@@ -310,8 +317,11 @@ class WorkerLoadHold implements LoadHold {
     owner: LoadOwner | undefined,
     previous: WorkerLoadHold | undefined,
     ticket: number,
+    ranks: RankLoads | undefined,
   ) {
     this.ticket = ticket;
+    this.#ranks = ranks;
+    this.dpRank = ranks?.acquire();
     this.worker = worker;
     this.owner = owner;
     this.previous = previous;
@@ -321,6 +331,11 @@ class WorkerLoadHold implements LoadHold {
     if (this.#released) return;
     this.#released = true;
     this.worker.releaseLoad(this);
+  }
+
+  /** Of the engine as it was when the hold began, should it have another number of ranks by now. */
+  releaseRank(): void {
+    if (this.dpRank !== undefined) this.#ranks?.release(this.dpRank);
   }
 }
 

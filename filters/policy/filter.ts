@@ -87,9 +87,10 @@ export class PolicyFilter implements StreamFilter, LoadOwner {
     const policy = this.#shared.policyOf(cluster);
     const worker = policy.pick(candidates, context);
     this.#shared.countSelection(cluster, policy, worker, context.model);
-    scope.own(worker.acquireLoad(this));
+    const hold = worker.acquireLoad(this);
+    scope.own(hold);
     const startedMs = this.#shared.clock.monotonicMs();
-    const attempt: Attempt = { worker, status: 0, error: undefined, startedMs, endedMs: 0 };
+    const attempt: Attempt = { worker, dpRank: hold.dpRank, status: 0, error: undefined, startedMs, endedMs: 0 };
     streamInfo.attempts.push(attempt);
     run.worker = worker;
     run.attempt = attempt;

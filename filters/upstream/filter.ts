@@ -73,7 +73,7 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
     scope.own(this);
     try {
       const timeouts = run.timeouts ?? cluster.timeouts;
-      this.#exchange = backend.send({ worker, headers, request, timeouts, scope }, this);
+      this.#exchange = backend.send({ worker, headers, request, timeouts, dpRank: run.attempt?.dpRank, scope }, this);
     } catch (error) {
       this.#finished = true;
       if (!GatewayError.is(error)) throw error;

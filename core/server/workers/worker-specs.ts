@@ -40,6 +40,7 @@ export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
     pool: poolSettings(cluster),
     tls: tlsSettings(cluster),
     drain: DEFAULT_DRAIN,
+    dpAware: cluster.dp.aware,
     protection: protectionSettings(cluster),
   }));
 }
@@ -61,6 +62,7 @@ export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[
     health: healthSettings(cluster, false),
     pool: poolSettings(cluster),
     drain: DEFAULT_DRAIN,
+    dpAware: cluster.dp.aware,
     protection: protectionSettings(cluster),
   }));
 }
@@ -91,6 +93,7 @@ export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): Worker
       maxConnections: maxConnections ?? pool.maxConnections,
       idleMs: idleSeconds === undefined ? pool.idleMs : idleSeconds * 1_000,
     },
+    dpAware: cluster.dp.aware,
     ...withHealth(record.health, { health: healthSettings(cluster, runtime === 'external'), drain: DEFAULT_DRAIN }),
   };
 }

@@ -3,6 +3,7 @@ import {
   type BackendCall,
   type BackendSink,
   GatewayError,
+  type InferenceRequest,
   type UpstreamClient,
   type UpstreamExchange,
   type Worker,
@@ -64,7 +65,7 @@ export class HttpBackend implements Backend {
     let body: Buffer | undefined;
     if (request !== undefined) {
       if (this.#missingApis.has(request.api)) throw createMissingApiError();
-      body = request.bytes();
+      body = (call.dpRank === undefined ? request : withRank(request, call.dpRank)).bytes();
       headers.set('content-type', request.contentType);
     }
     const { tls } = call.worker;
@@ -80,6 +81,14 @@ export class HttpBackend implements Backend {
     }
     return address;
   }
+}
+
+/** For this attempt only: the next one may go to an engine without ranks. The field is SGLang's. */
+function withRank(request: InferenceRequest, dpRank: number): InferenceRequest {
+  if (request.format !== 'json') return request;
+  const ranked = request.fork();
+  ranked.setField('data_parallel_rank', String(dpRank));
+  return ranked;
 }
 
 /** A base URL that ends in `/v1`, as vendors print it, does not double that part of the path. */

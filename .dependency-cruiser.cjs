@@ -37,7 +37,7 @@ module.exports = {
     {
       name: 'plugin-sees-the-api-only',
       severity: 'error',
-      from: { path: '^plugins/([^/]+)/', pathNot: notTests },
+      from: { path: '^plugins/([^/]+)/', pathNot: [notTests, '-contract\\.ts$'] },
       to: { path: '^(core|config|filters|plugins)/', pathNot: ['^core/api/', '^core/inference/', '^plugins/$1/'] },
     },
     {

@@ -77,6 +77,11 @@ const engineSchema = z
   })
   .describe('Engines started beside the gateway; their URLs join the workers.');
 
+const discoverySchema = z
+  .record(z.string(), z.record(z.string(), z.unknown()))
+  .refine((types) => Object.keys(types).length === 1, 'takes one discovery: its type as the key, its settings below')
+  .describe('Where workers are found: `{ TYPE: settings }`. They join those that are written down.');
+
 /** A policy by name, or written out: `{ type, ...parameters }`. */
 export const policySchema = z.union([
   z.string(),
@@ -105,4 +110,5 @@ export const clusterSchema = z.strictObject({
     .prefault({})
     .describe('Engines with several data-parallel ranks (their `dp_size`).'),
   engine: engineSchema.optional(),
+  discovery: discoverySchema.optional(),
 });

@@ -18,7 +18,7 @@ export interface FlagSpec {
    * exists. `removed`: gone from SMG itself.
    */
   readonly status: 'built' | 'accepted' | 'planned' | 'removed';
-  /** Where the value goes; in lists by name. */
+  /** Where the value goes; in lists by name. None: the value is checked, and other flags say the rest. */
   readonly path?: readonly string[];
   readonly transform?: FlagTransform;
   /** Written instead of a value, for `none`. */

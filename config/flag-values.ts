@@ -49,6 +49,12 @@ export function asOneOf(...words: readonly string[]): FlagTransform {
   };
 }
 
+/** Where workers are found: the flags of that kind say the rest. */
+export const asDiscoveryProvider: FlagTransform = (text) => {
+  if (text === 'kubernetes') throw new FlagValueError('"kubernetes" is not built yet; "file" is');
+  return asOneOf('file')(text);
+};
+
 /** A path becomes a reference that the loader reads. */
 export const asFileReference: FlagTransform = (text) => `$file:${text}`;
 

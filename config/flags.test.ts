@@ -258,6 +258,12 @@ describe('a command line that is wrong', () => {
       ['--selector', 'a=b', 'c=d', '--service-discovery'],
       [/--selector/, /--service-discovery/],
     ],
+    [
+      ['--discovery-provider', 'kubernetes', '--discovery-file', 'f'],
+      [/^--discovery-provider: "kubernetes" is not built/],
+    ],
+    [['--discovery-provider', 'file'], [/^--discovery-provider needs --discovery-file$/]],
+    [['--discovery-check-interval-secs', '5'], [/^--discovery-check-interval-secs needs --discovery-file$/]],
     [['--tenant-api-key', 'MARKED'], [/^--tenant-api-key: takes TENANT:KEY; .*not shown/]],
     [['--tenant-api-key'], [/needs a value/]],
     [['--control-plane-api-keys', 'a:b:MARKED'], [/^--control-plane-api-keys: takes ID:NAME:ROLE:KEY/]],

@@ -169,6 +169,8 @@ class FlagParser {
       const transformed = values.map((value) => (spec.transform === undefined ? value : spec.transform(value)));
       if (transformed.length === 0 && spec.takes === 'one') return [];
       const value = spec.takes === 'one' ? transformed[0] : transformed;
+      // It only chooses what other flags say.
+      if (spec.path === undefined) return [];
       if (spec.name === '--cors-allowed-origins' && transformed.length === 0) return [];
       return [{ path, node: nodeOf(value, path, origin, { literal: spec.interpolated !== true }) }];
     } catch (error) {
@@ -211,6 +213,8 @@ class FlagParser {
       ['--tls-key-path', '--tls-cert-path'],
       ['--client-cert-path', '--client-key-path'],
       ['--client-key-path', '--client-cert-path'],
+      ['--discovery-provider', '--discovery-file'],
+      ['--discovery-check-interval-secs', '--discovery-file'],
     ] as const) {
       if (this.#has(one) && !this.#has(other)) this.#errors.push(`${one} needs ${other}`);
     }
@@ -220,7 +224,7 @@ class FlagParser {
   #splitUnused(patch: readonly Assignment[]): { used: Assignment[]; unused: string[] } {
     const ofCluster = (assignment: Assignment): boolean =>
       assignment.path[0] === 'clusters' && assignment.path[1] === 'cli' && assignment.node.origin.label !== '--set';
-    if (!this.#has('--worker-urls')) {
+    if (!this.#has('--worker-urls') && !this.#has('--discovery-file')) {
       const unused = patch.filter(ofCluster).map(({ node }) => node.origin.label);
       return {
         used: patch.filter((assignment) => !ofCluster(assignment)),

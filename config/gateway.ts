@@ -109,10 +109,19 @@ export interface EngineConfig {
   readonly parsed: unknown;
 }
 
-export interface ClusterConfig extends Omit<ParsedCluster, 'policy' | 'engine' | 'workers'> {
+/** Where a cluster finds workers. */
+export interface DiscoveryConfig {
+  readonly type: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  /** After the schema of the discovery. */
+  readonly parsed: unknown;
+}
+
+export interface ClusterConfig extends Omit<ParsedCluster, 'policy' | 'engine' | 'discovery' | 'workers'> {
   readonly workers: readonly WorkerConfig[];
   readonly policy: PolicyConfig;
   readonly engine: EngineConfig | undefined;
+  readonly discovery: DiscoveryConfig | undefined;
 }
 
 /** Change of one filter on one route; `parsed` is the merged config after the filter's schema. */

@@ -73,7 +73,7 @@ export function configJsonSchema(catalog: PluginCatalog | undefined): object {
 }
 
 function addPlugins(properties: Record<string, JsonSchema>, catalog: PluginCatalog): void {
-  const configOf = (kind: 'filter' | 'policy' | 'engine', type: string): JsonSchema | undefined => {
+  const configOf = (kind: 'filter' | 'policy' | 'engine' | 'discovery', type: string): JsonSchema | undefined => {
     const plugin = catalog.get(kind, type);
     return plugin === undefined ? undefined : toJson(plugin.configSchema);
   };
@@ -103,6 +103,16 @@ function addPlugins(properties: Record<string, JsonSchema>, catalog: PluginCatal
     if: { properties: { type: { const: type } } },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
     then: { properties: { config: configOf('engine', type) } },
+  }));
+  replace(properties, ['clusters', 'items', 'properties', 'discovery'], (node) => ({
+    description: node.description,
+    type: 'object',
+    properties: Object.fromEntries(
+      [...catalog.types('discovery')].sort().map((type) => [type, configOf('discovery', type) as JsonSchema]),
+    ),
+    additionalProperties: false,
+    minProperties: 1,
+    maxProperties: 1,
   }));
 }
 

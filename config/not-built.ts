@@ -44,7 +44,6 @@ const NOT_BUILT_KEYS: readonly string[] = [
   'clusters.*.provider',
   'clusters.*.url',
   'clusters.*.pass_through',
-  'clusters.*.discovery',
   'clusters.*.policies',
   'clusters.*.retry',
   'clusters.*.http2',
@@ -84,6 +83,9 @@ export const PLANNED_POLICIES: readonly string[] = [
   'bucket',
   'passthrough',
 ];
+
+/** Discoveries of the full design. */
+export const PLANNED_DISCOVERIES: readonly string[] = ['kubernetes'];
 
 const patterns = NOT_BUILT_KEYS.map((text) => text.split('.'));
 

@@ -58,8 +58,8 @@ const PLANNED: readonly PlannedFeature[] = [
     feature: 'service discovery',
     none: '--service-discovery',
     one:
-      '--service-discovery-port --service-discovery-namespace --model-id-from --discovery-provider --discovery-file ' +
-      '--discovery-check-interval-secs --kv-connector-annotation --kv-engine-id-annotation',
+      '--service-discovery-port --service-discovery-namespace --model-id-from ' +
+      '--kv-connector-annotation --kv-engine-id-annotation',
     many: '--selector --prefill-selector --decode-selector --encode-selector --router-selector',
   },
   { feature: 'log files', one: '--log-dir' },

@@ -20,6 +20,7 @@ import { PLANNED_FILTERS } from './filters.js';
 import { deepFreeze } from './freeze.js';
 import type {
   ClusterConfig,
+  DiscoveryConfig,
   EngineConfig,
   FilterConfig,
   GatewayConfig,
@@ -29,7 +30,7 @@ import type {
   RouteFilterConfig,
 } from './gateway.js';
 import { mergeNodes } from './node-merge.js';
-import { PLANNED_POLICIES } from './not-built.js';
+import { PLANNED_DISCOVERIES, PLANNED_POLICIES } from './not-built.js';
 import type { FilterMatch } from './route.js';
 import { checkNode, hideSecrets } from './schema-check.js';
 import { isSecretKey, Secret } from './secret.js';
@@ -55,6 +56,7 @@ export function resolvePlugins(
   const overrides = resolver.routeFilters();
   const policies = resolver.clusterPolicies();
   const engines = resolver.engines();
+  const discoveries = resolver.discoveries();
   resolver.checkChain();
   resolver.checkBackends();
   if (parsed === undefined || resolver.issues.length > 0) return { issues: resolver.issues, config: undefined };
@@ -70,7 +72,8 @@ export function resolvePlugins(
   const { request_id: _requestId, ...telemetry } = parsed.telemetry;
   const clusters = parsed.clusters.map((cluster, index): ClusterConfig => {
     const policy = policies[index] as PolicyConfig;
-    return { ...cluster, workers: inheritWorkerFacts(cluster), policy, engine: engines[index] };
+    const [engine, discovery] = [engines[index], discoveries[index]];
+    return { ...cluster, workers: inheritWorkerFacts(cluster), policy, engine, discovery };
   });
   const routes = parsed.routes.map((route, index): RouteConfig => ({ ...route, filters: overrides[index] ?? [] }));
   return { issues: [], config: deepFreeze({ ...rest, telemetry, filters, clusters, routes }) };
@@ -84,7 +87,11 @@ function inheritWorkerFacts(cluster: z.output<typeof gatewaySchema>['clusters'][
   }));
 }
 
-const PLANNED: Partial<Record<PluginKind, readonly string[]>> = { filter: PLANNED_FILTERS, policy: PLANNED_POLICIES };
+const PLANNED: Partial<Record<PluginKind, readonly string[]>> = {
+  filter: PLANNED_FILTERS,
+  policy: PLANNED_POLICIES,
+  discovery: PLANNED_DISCOVERIES,
+};
 
 class PluginResolver {
   readonly issues: ConfigIssue[] = [];
@@ -166,6 +173,18 @@ class PluginResolver {
       const count = childOf(node, 'count');
       const number = count?.kind === 'scalar' ? Number(count.value) : 1;
       return withParsed({ type, count: number, config: guardedMap(config) }, this.#check(plugin, config));
+    });
+  }
+
+  discoveries(): (DiscoveryConfig | undefined)[] {
+    return itemsOf(childOf(this.#tree, 'clusters')).map((cluster) => {
+      const node = childOf(cluster, 'discovery');
+      const [entry] = node?.kind === 'map' ? node.entries : [];
+      if (entry === undefined) return undefined;
+      const [type, { value, keyOrigin }] = entry;
+      const plugin = this.#find('discovery', type, { origin: keyOrigin }, value.path);
+      if (value.kind !== 'map') return undefined;
+      return withParsed({ type, config: guardedMap(value) }, this.#check(plugin, value));
     });
   }
 

@@ -24,10 +24,11 @@ export function canonicalYaml(loaded: LoadedConfig, options: { readonly origin?:
 /** The same as plain values: units written, secrets replaced. */
 export function canonicalObject(config: GatewayConfig): Plain {
   const policies: Plain = {};
-  const clusters = config.clusters.map(({ policy, engine, ...cluster }) => ({
+  const clusters = config.clusters.map(({ policy, engine, discovery, ...cluster }) => ({
     ...cluster,
     policy: policyReference(policy, policies),
     engine: engine === undefined ? undefined : { type: engine.type, count: engine.count, config: engine.config },
+    discovery: discovery === undefined ? undefined : { [discovery.type]: discovery.config },
   }));
   const filters = config.filters.map((filter) => {
     const settings = ownSettings(filter, config);

@@ -107,6 +107,6 @@ function weakTls(config: GatewayConfig): string[] {
 
 function idleClusters(config: GatewayConfig): string[] {
   return config.clusters
-    .filter((cluster) => cluster.workers.length === 0 && cluster.engine === undefined)
+    .filter(({ workers, engine, discovery }) => workers.length === 0 && (engine ?? discovery) === undefined)
     .map((cluster) => `cluster "${cluster.name}" has no workers yet: add some to it, or with POST /workers`);
 }

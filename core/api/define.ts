@@ -1,6 +1,7 @@
 import type { ZodType } from 'zod';
 import type { Backend } from './backend.js';
 import type { ClientApi } from './client-api.js';
+import type { Discovery } from './discovery.js';
 import type { Engine } from './engine.js';
 import type { FilterFactoryCb } from './filter.js';
 import type { InjectionToken, Services } from './injection.js';
@@ -75,6 +76,12 @@ export interface EngineDefinition<
 > extends PluginDefinition<Config, Inject, Engine> {
   readonly kind: 'engine';
 }
+export interface DiscoveryDefinition<
+  Config = unknown,
+  Inject extends readonly InjectionToken<unknown>[] = readonly InjectionToken<unknown>[],
+> extends PluginDefinition<Config, Inject, Discovery> {
+  readonly kind: 'discovery';
+}
 
 // biome-ignore lint/suspicious/noExplicitAny: existential type; the loader checks config and services by the plugin's own schema and tokens before it calls create
 type Erased = any;
@@ -85,7 +92,8 @@ export type AnyPlugin =
   | PolicyDefinition<Erased, Erased>
   | ClientApiDefinition<Erased, Erased>
   | BackendDefinition<Erased, Erased>
-  | EngineDefinition<Erased, Erased>;
+  | EngineDefinition<Erased, Erased>
+  | DiscoveryDefinition<Erased, Erased>;
 export type PluginKind = AnyPlugin['kind'];
 
 type Tokens = readonly InjectionToken<unknown>[];
@@ -119,4 +127,10 @@ export function defineEngine<Config, const Inject extends Tokens>(
   definition: Omit<EngineDefinition<Config, Inject>, 'kind'>,
 ): EngineDefinition<Config, Inject> {
   return { ...definition, kind: 'engine' };
+}
+
+export function defineDiscovery<Config, const Inject extends Tokens>(
+  definition: Omit<DiscoveryDefinition<Config, Inject>, 'kind'>,
+): DiscoveryDefinition<Config, Inject> {
+  return { ...definition, kind: 'discovery' };
 }

@@ -6,7 +6,7 @@ import { defaultCatalogLoader, readCommandLine } from './command-line.js';
 import { ExitCode } from './exit-codes.js';
 import type { CliIo, Environment } from './io.js';
 
-const KINDS: readonly PluginKind[] = ['filter', 'policy', 'api', 'backend', 'engine'];
+const KINDS: readonly PluginKind[] = ['filter', 'policy', 'api', 'backend', 'engine', 'discovery'];
 
 /** `smg plugins`: every type by kind with what it needs; with a file also those of its packages. */
 export async function listPlugins(

@@ -138,9 +138,10 @@ class GatewayRun {
     const probes = this.#server.probeAddresses.map((address) => ({ ...address, scheme: 'http' }));
     const places = [...this.#server.addresses, ...probes];
     const listeners = places.map(({ name, host, port, scheme }) => `${name} ${urlOf(host, port, scheme)}`);
-    const clusters = config.clusters.map(({ name, workers, engine, policy }) => ({
+    const clusters = config.clusters.map(({ name, workers, engine, discovery, policy }) => ({
       name,
       workers: workers.length + (engine?.count ?? 0),
+      discovery: discovery?.type,
       policy: policy.name,
     }));
     const facts = {

@@ -7,7 +7,7 @@ import { BUILT_IN_PLUGINS } from '../../plugins/index.js';
 import { type AnyPlugin, API_VERSION, type PluginKind } from '../api/define.js';
 import { ConfigError } from '../api/errors.js';
 
-const KINDS: readonly PluginKind[] = ['filter', 'policy', 'api', 'backend', 'engine'];
+const KINDS: readonly PluginKind[] = ['filter', 'policy', 'api', 'backend', 'engine', 'discovery'];
 
 /** The catalog of what ships with the gateway. */
 export function createBuiltInCatalog(): PluginCatalog {

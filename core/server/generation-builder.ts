@@ -2,24 +2,30 @@ import type { PluginCatalog } from '../../config/catalog.js';
 import type { ClusterConfig, GatewayConfig } from '../../config/gateway.js';
 import { type Backend, Backends } from '../api/backend.js';
 import type { ClientApi } from '../api/client-api.js';
-import type { AnyPlugin, FilterDefinition, PluginKind } from '../api/define.js';
+import { Clock } from '../api/clock.js';
+import type { AnyPlugin, FilterDefinition, Lifetime, PluginKind } from '../api/define.js';
+import type { Discovery } from '../api/discovery.js';
 import type { Engine, RunningEngine } from '../api/engine.js';
 import { BugError, ConfigError } from '../api/errors.js';
 import type { FilterFactoryCb } from '../api/filter.js';
 import { KeptState } from '../api/kept-state.js';
 import { Logger } from '../api/log.js';
 import { Policies, type Policy } from '../api/policy.js';
+import { StatsScope } from '../api/stats.js';
 import { type Cluster, Clusters } from '../api/worker.js';
 import { WorkerCluster } from '../cluster/cluster.js';
 import { ClusterSet } from '../cluster/clusters.js';
 import type { WorkerRegistry } from '../cluster/worker-registry.js';
-import type { WorkerSpec } from '../cluster/worker-spec.js';
+import type { WorkerSource, WorkerSpec } from '../cluster/worker-spec.js';
 import type { ServiceContainer } from '../di/container.js';
 import { EndpointTable } from '../http/endpoint-table.js';
 import type { FilterManagerOptions } from '../http/filter-manager.js';
 import type { LocalEndpoint } from '../http/local-endpoint.js';
 import { type BuiltFilter, compileChains } from './chain-compiler.js';
 import { controlAccess } from './control-access.js';
+import { Discoveries } from './discovery/discoveries.js';
+import type { DiscoveryFeed } from './discovery/discovery-feed.js';
+import { DiscoveryStats } from './discovery/discovery-stats.js';
 import type { GenerationParts } from './generation.js';
 import { GenerationLifetime } from './generation-lifetime.js';
 import { KeptStates } from './kept-states.js';
@@ -57,10 +63,15 @@ export class GenerationBuilder {
   /** Engines outlive a reload that does not change them. */
   readonly #engines = new UsagePool<StartedEngine>();
 
+  readonly #discoveries: Discoveries;
   readonly #kept = new KeptStates();
 
   constructor(dependencies: GenerationBuilderDependencies) {
     this.#dependencies = dependencies;
+    const { services, registry, prepareUpstream } = dependencies;
+    const [clock, logger, stats] = services.resolve([Clock, Logger, StatsScope] as const, 'the generation builder');
+    const discoveryStats = new DiscoveryStats(stats);
+    this.#discoveries = new Discoveries({ registry, clock, logger, stats: discoveryStats, prepareUpstream });
   }
 
   /** Rejects with a ConfigError, or with what a plugin threw. */
@@ -83,7 +94,8 @@ export class GenerationBuilder {
       definition: requirePlugin(catalog, 'filter', filter.type) as FilterDefinition,
     }));
 
-    const clusters = await this.#buildClusters(config, catalog, lifetime);
+    const activations: (() => void)[] = [];
+    const clusters = await this.#buildClusters(config, catalog, lifetime, activations);
     const services = this.#dependencies.services.createChild();
     services.bind(Clusters, clusters);
     services.bind(Backends, await buildBackends(catalog, services, lifetime));
@@ -93,7 +105,6 @@ export class GenerationBuilder {
       apis.push(await create<ClientApi>(requirePlugin(catalog, 'api', type), undefined, services, lifetime));
     }
     const filters: BuiltFilter[] = [];
-    const activations: (() => void)[] = [];
     for (const { config: filter, definition } of plan) {
       const plugin = services.createChild();
       plugin.bind(KeptState, this.#kept.forInstance(filter.type, filter.name, lifetime, activations));
@@ -126,6 +137,7 @@ export class GenerationBuilder {
     config: GatewayConfig,
     catalog: PluginCatalog,
     lifetime: GenerationLifetime,
+    activations: (() => void)[],
   ): Promise<ClusterSet> {
     const { registry } = this.#dependencies;
     const specs: WorkerSpec[][] = [];
@@ -137,11 +149,41 @@ export class GenerationBuilder {
     await this.#dependencies.prepareUpstream(all.map((spec) => spec.url));
     lifetime.onDispose(() => registry.release(lifetime));
     registry.reconcile(lifetime, all);
-    await registry.settled(lifetime, FIRST_PROBE_LIMIT_MS);
-    const list = config.clusters.map(
-      (cluster) => new WorkerCluster(clusterSpec(cluster), registry, [lifetime, API_SOURCE]),
-    );
+    const sources = new Map<ClusterConfig, WorkerSource>();
+    const feeds: DiscoveryFeed[] = [];
+    for (const cluster of config.clusters) {
+      const feed = await this.#startDiscovery(cluster, config, catalog, lifetime, activations);
+      if (feed === undefined) continue;
+      feeds.push(feed);
+      sources.set(cluster, feed.source);
+    }
+    const limitMs = FIRST_PROBE_LIMIT_MS;
+    await Promise.all([registry.settled(lifetime, limitMs), ...feeds.map((feed) => feed.ready(limitMs))]);
+    const list = config.clusters.map((cluster) => {
+      const found = sources.get(cluster);
+      const all = [lifetime, ...(found === undefined ? [] : [found]), API_SOURCE];
+      return new WorkerCluster(clusterSpec(cluster), registry, all);
+    });
     return new ClusterSet(list);
+  }
+
+  async #startDiscovery(
+    cluster: ClusterConfig,
+    { defaults }: GatewayConfig,
+    catalog: PluginCatalog,
+    lifetime: GenerationLifetime,
+    activations: (() => void)[],
+  ): Promise<DiscoveryFeed | undefined> {
+    const { discovery } = cluster;
+    if (discovery === undefined) return undefined;
+    const plugin = requirePlugin(catalog, 'discovery', discovery.type);
+    const view = { config: cluster, strictTls: defaults === 'standard' };
+    const owner = `cluster "${cluster.name}"`;
+    const feed = await this.#discoveries.acquire(discovery, view, lifetime, (own) =>
+      create<Discovery>(plugin, discovery.parsed, this.#dependencies.services, own, owner),
+    );
+    activations.push(() => feed.configure(view));
+    return feed;
   }
 
   async #startEngines(cluster: ClusterConfig, catalog: PluginCatalog, lifetime: GenerationLifetime): Promise<string[]> {
@@ -182,7 +224,7 @@ async function create<Product>(
   plugin: AnyPlugin,
   parsed: unknown,
   services: ServiceContainer,
-  lifetime: GenerationLifetime,
+  lifetime: Lifetime,
   name: string = plugin.type,
 ): Promise<Product> {
   const consumer = `the ${plugin.kind} "${name}"`;

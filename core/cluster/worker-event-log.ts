@@ -14,6 +14,9 @@ function write({ worker, change, previousHealth }: WorkerEvent, log: Logger): vo
     else log.info(transition, `worker is ${worker.health}`);
   } else if (change === 'models') {
     log.info({ ...fields, models: worker.models, runtime: worker.runtime }, 'models of a worker are known');
+  } else if (change === 'reason') {
+    // What makes a healthy worker fail is said when it has failed often enough to be out.
+    if (worker.health === 'pending') log.warn({ ...fields, reason: worker.healthReason }, 'worker is not ready yet');
   } else if (change !== 'selection') {
     log.info(fields, MESSAGES[change]);
   }

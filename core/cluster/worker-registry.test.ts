@@ -256,6 +256,22 @@ test('settled does not wait for workers that stay down', async () => {
   assert.equal(registry.list()[0]?.health, 'pending');
 });
 
+test('the log says why a worker is pending, once for each reason', async () => {
+  const lines: [string, object][] = [];
+  const log = {
+    info() {},
+    warn: (fields: object, message: string) => lines.push([message, fields]),
+  } as unknown as Logger;
+  const stop = logWorkerEvents(registry, log);
+  registry.reconcile('g1', [spec({ url: 'http://127.0.0.1:1' })]);
+  await registry.settled('g1', 400);
+  stop();
+  assert.deepEqual(
+    lines.map(([message, fields]) => [message, (fields as { reason: string }).reason]),
+    [['worker is not ready yet', 'health: connect refused']],
+  );
+});
+
 test('a worker shows its key to nobody who prints it', async () => {
   const [worker] = await begin('g1', [spec({ apiKey: 'sk-marked' })]);
   assert.equal(worker?.apiKey, 'sk-marked');

@@ -401,7 +401,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
 
   #emit(worker: ManagedWorker, change: WorkerChange, previousHealth: WorkerHealth): void {
     if (change === 'models') this.membersVersion += 1;
-    this.selectionVersion += 1;
+    if (change !== 'reason') this.selectionVersion += 1;
     if (change !== 'removed') this.#stats?.setHealth(worker.id, worker.available);
     const event: WorkerEvent = { worker, change, previousHealth };
     for (const listener of this.#listeners) listener(event);

@@ -21,9 +21,9 @@ import type { DrainSettings, WorkerIdentity, WorkerSpec } from './worker-spec.js
 
 /**
  * What changed about a worker. `settings`: fields of its spec, models not among them. `selection`: whether, or with which
- * share, it may be chosen, for another reason than its health.
+ * share, it may be chosen, for another reason than its health. `reason`: why it is not healthy.
  */
-export type WorkerChange = 'added' | 'health' | 'models' | 'settings' | 'selection' | 'removed';
+export type WorkerChange = 'added' | 'health' | 'models' | 'settings' | 'selection' | 'reason' | 'removed';
 
 /** Reasons beside health for which a worker is not chosen; bits, so that they add up. */
 export const Veto = { CircuitBreaker: 1 } as const;
@@ -96,11 +96,7 @@ export class ManagedWorker implements Worker {
   share: number;
   maxInFlight = Number.POSITIVE_INFINITY;
   health: WorkerHealth = 'pending';
-  /**
-   * Why the last attempt to probe it, or to learn about it, failed: `health: status 503`, `models: connect refused`; empty
-   * while attempts succeed or none ran. No URL in it.
-   */
-  healthReason = '';
+  #healthReason = '';
   available = false;
   overloaded = false;
   inDoubt = false;
@@ -229,6 +225,20 @@ export class ManagedWorker implements Worker {
   applyFacts(facts: WorkerFacts): void {
     this.#facts = facts;
     this.#derive();
+  }
+
+  /**
+   * Why the last attempt to probe it, or to learn about it, failed: `health: status 503`, `models: connect refused`; empty
+   * while attempts succeed or none ran. No URL in it.
+   */
+  get healthReason(): string {
+    return this.#healthReason;
+  }
+
+  set healthReason(reason: string) {
+    if (reason === this.#healthReason) return;
+    this.#healthReason = reason;
+    if (reason !== '') this.#observer.onWorkerChange(this, 'reason', this.health);
   }
 
   setHealth(health: WorkerHealth): void {

@@ -177,4 +177,17 @@ describe('circuit breaker', () => {
     assert.equal(breaker.tick(120_000), false);
     assert.equal(breaker.tick(120_001), true);
   });
+
+  it('a request that tried the worker under another breaker gives no place back', () => {
+    const [old, next] = [0, 1].map(() => {
+      const breaker = new CircuitBreaker({ ...DEFAULT_BREAKER, failures: 1 });
+      breaker.onFailure(0, 0);
+      breaker.halfOpen(1);
+      return breaker;
+    }) as [CircuitBreaker, CircuitBreaker];
+    const ticket = old.onDispatch();
+    next.onDispatch();
+    next.onDone(ticket);
+    assert.equal(next.probes, 1);
+  });
 });

@@ -29,6 +29,9 @@ export const SLOW_START_MS = 30_000;
 /** Part of its share at the beginning of that. */
 const SLOW_START_FROM = 0.1;
 
+/** Over all breakers: a worker may get a new one while a request that tried it under the old one still runs. */
+let lastEpisode = 0;
+
 /**
  * Breaker of one worker, as a function of outcomes and of the time that is passed in (monotonic ms, never decreasing).
  * Holds no timer: who drives it calls `tick` when an open one is due.
@@ -137,7 +140,8 @@ export class CircuitBreaker {
   halfOpen(nowMs: number): void {
     if (this.state !== BreakerState.Open) return;
     this.#enter(BreakerState.HalfOpen, nowMs);
-    this.#episode += 1;
+    lastEpisode += 1;
+    this.#episode = lastEpisode;
   }
 
   /** Part of its share that the worker should get, in (0, 1]: rises over {@link SLOW_START_MS} once it has closed again. */

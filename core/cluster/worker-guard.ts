@@ -39,6 +39,7 @@ export class WorkerGuard implements RequestGuard {
 
   /** The worker's spec has changed. */
   configure(): void {
+    if (!this.#watchesSilence()) this.onContact();
     const settings = this.#worker.protection.breaker;
     if (settings === this.#settings) return;
     this.#settings = settings;
@@ -56,6 +57,7 @@ export class WorkerGuard implements RequestGuard {
     } else {
       this.#breaker.configure(settings);
       this.#apply();
+      this.#schedule(this.#dependencies.clock.monotonicMs());
     }
   }
 
@@ -179,9 +181,13 @@ export class WorkerGuard implements RequestGuard {
   }
 
   /** Only a worker that is probed can be heard again without a request. */
+  #watchesSilence(): boolean {
+    return this.#worker.protection.liveness.stallMs > 0 && this.#worker.spec().health.enabled;
+  }
+
   #watchSilence(): void {
+    if (!this.#watchesSilence()) return;
     const { stallMs } = this.#worker.protection.liveness;
-    if (stallMs === 0 || !this.#worker.spec().health.enabled) return;
     if (this.#stallTimer !== undefined || this.#worker.inDoubt) return;
     this.#worker.awaitsContact = true;
     this.#stallTimer = this.#dependencies.clock.setTimer(stallMs, () => {

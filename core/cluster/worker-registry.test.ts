@@ -250,6 +250,21 @@ test('a drained worker stays for as long as it must be seen, then is cut at its 
   assert.deepEqual([cuts, worker?.inFlight], [1, 0]);
 });
 
+test('a request that took a worker just after it had gone does not end its successor', async () => {
+  const [gone] = await begin('g1', [spec()]);
+  registry.release('g1');
+  assert.deepEqual(registry.list(), []);
+  const late = gone?.acquireLoad();
+  const [next] = await begin('g2', [spec()]);
+  assert.notEqual(next, gone);
+  const running = next?.acquireLoad();
+  registry.release('g2');
+  late?.release();
+  assert.deepEqual(registry.list(), [next], 'it still has a request');
+  running?.release();
+  assert.deepEqual(registry.list(), []);
+});
+
 test('settled does not wait for workers that stay down', async () => {
   registry.reconcile('g1', [spec({ url: 'http://127.0.0.1:1' })]);
   await registry.settled('g1', 50);

@@ -247,7 +247,8 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   onWorkerIdle(worker: ManagedWorker): void {
     if (worker.health !== 'draining') return;
     const entry = this.#entries.get(workerKey(worker.spec()));
-    if (entry?.settled === true) this.#remove(entry);
+    // A request may have taken it just after it had gone, and another be registered in its place.
+    if (entry?.worker === worker && entry.settled) this.#remove(entry);
   }
 
   /** From a worker. */

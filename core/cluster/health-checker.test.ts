@@ -417,3 +417,45 @@ test('new settings apply at once; switching checks off opens the worker', async 
   checker.update(worker);
   assert.equal(worker.health, 'healthy');
 });
+
+test('a worker that was well before its checks began anew is not given up for one failed probe', async () => {
+  client.answers = { '/base/health': 200 };
+  start();
+  await settle();
+  assert.equal(worker.health, 'healthy');
+  client.answers = { '/base/health': 503 };
+  checker.start(worker);
+  await settle();
+  assert.equal(worker.health, 'healthy');
+  assert.equal(worker.healthReason, 'health: status 503');
+});
+
+test('a worker that is not probed any more shows no reason of an old probe', async () => {
+  client.answers = { '/base/health': 503 };
+  start();
+  await settle();
+  assert.notEqual(worker.healthReason, '');
+  worker.applySpec({ ...worker.spec(), health: { ...worker.spec().health, enabled: false } });
+  checker.update(worker);
+  await settle();
+  assert.deepEqual([worker.health, worker.healthReason], ['healthy', '']);
+});
+
+test('a fleet with too many workers for its interval is probed less often', async () => {
+  client.answers = { '/base/health': 200 };
+  start({}, { intervalMs: 10_000 });
+  const others = Array.from({ length: 1_999 }, (_, index) => {
+    const url = `http://worker-${index}/base`;
+    const other = new ManagedWorker({ ...worker.spec(), url }, observer, undefined);
+    checker.start(other);
+    return other;
+  });
+  while (client.asked.length < 2_000) await settle();
+  await settle();
+  // 20 s for 2,000 workers; the first pause is a little more than half of it here.
+  clock.advance(10_900);
+  assert.equal(client.asked.length, 2_000);
+  clock.advance(200);
+  while (client.asked.length < 4_000) await settle();
+  for (const other of others) checker.stop(other);
+});

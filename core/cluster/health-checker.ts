@@ -18,6 +18,11 @@ const REQUESTED_PROBE_GAP_MS = 250;
 const DETECTION_RETRY_MS = { first: 1_000, max: 60_000 } as const;
 /** Limit of one attempt with all its questions, ms. */
 const DETECTION_TIMEOUT_MS = 10_000;
+/**
+ * Probes of workers that are well, a second in the process. A fleet with more of them than that in its intervals is probed
+ * less often, so that its size does not decide what an idle gateway costs; a request that fails still asks for a probe.
+ */
+const MAX_PROBES_PER_SECOND = 100;
 /** How often a provider is asked for its models again, ms, give or take a tenth. */
 const PROVIDER_REFRESH_MS = 600_000;
 
@@ -44,6 +49,7 @@ export class HealthChecker {
   readonly #dependencies: HealthCheckerDependencies;
   readonly #limiter: ProbeLimiter;
   readonly #checks = new Map<ManagedWorker, WorkerCheck>();
+  readonly #leastPauseMs = (): number => (this.#checks.size * 1_000) / MAX_PROBES_PER_SECOND;
 
   constructor(dependencies: HealthCheckerDependencies) {
     this.#dependencies = dependencies;
@@ -53,7 +59,7 @@ export class HealthChecker {
   /** Begins with a probe at once. */
   start(worker: ManagedWorker): void {
     this.stop(worker);
-    const check = new WorkerCheck(worker, this.#dependencies, this.#limiter);
+    const check = new WorkerCheck(worker, this.#dependencies, this.#limiter, this.#leastPauseMs);
     this.#checks.set(worker, check);
     check.start();
   }
@@ -89,6 +95,8 @@ class WorkerCheck {
   readonly #worker: ManagedWorker;
   readonly #dependencies: HealthCheckerDependencies;
   readonly #limiter: ProbeLimiter;
+  /** Shortest pause between two probes of a worker that is well, ms. */
+  readonly #leastPauseMs: () => number;
   readonly #state: HealthState;
   /** The spec that the present round of checks goes by. */
   #spec: WorkerSpec;
@@ -99,8 +107,8 @@ class WorkerCheck {
   /** From the moment when a round wants a place until it has ended. */
   #running = false;
   #leaveQueue: (() => void) | undefined = undefined;
-  /** Ends the questions of the round under way. */
-  #abort: AbortController | undefined = undefined;
+  /** Ends the questions of the round under way; used until it is aborted. */
+  #abort = new AbortController();
   /** A probe was asked for while one was running. */
   #again = false;
   #lastRunMs = Number.NEGATIVE_INFINITY;
@@ -108,13 +116,20 @@ class WorkerCheck {
   #detected = false;
   #detectionDelayMs: number = DETECTION_RETRY_MS.first;
 
-  constructor(worker: ManagedWorker, dependencies: HealthCheckerDependencies, limiter: ProbeLimiter) {
+  constructor(
+    worker: ManagedWorker,
+    dependencies: HealthCheckerDependencies,
+    limiter: ProbeLimiter,
+    leastPauseMs: () => number,
+  ) {
     this.#spec = worker.spec();
     this.enabled = this.#spec.health.enabled;
     this.#worker = worker;
     this.#dependencies = dependencies;
     this.#limiter = limiter;
-    this.#state = new HealthState(this.#spec.health);
+    this.#leastPauseMs = leastPauseMs;
+    // One that is named again before it had gone, or is probed again, need not prove itself anew.
+    this.#state = new HealthState(this.#spec.health, worker.health === 'draining' ? 'pending' : worker.health);
   }
 
   start(): void {
@@ -166,13 +181,12 @@ class WorkerCheck {
 
   #schedule(delayMs: number): void {
     this.#timer?.cancel();
-    this.#timer = this.#dependencies.clock.setTimer(delayMs, this.#onTimer);
+    this.#timer = this.#dependencies.clock.setCoarseTimer(delayMs, this.#onTimer);
   }
 
   #abortRound(): void {
-    this.#abort?.abort(
-      new GatewayError('draining', 'The worker was removed or changed', { details: 'worker_removed' }),
-    );
+    if (!this.#running) return;
+    this.#abort.abort(new GatewayError('draining', 'The worker was removed or changed', { details: 'worker_removed' }));
   }
 
   #run(): void {
@@ -185,16 +199,15 @@ class WorkerCheck {
   /** One round: probe, detection where due, then the timer of the next. Never rejects. */
   async #round(place: ProbePlace): Promise<void> {
     this.#lastRunMs = this.#dependencies.clock.monotonicMs();
-    const abort = new AbortController();
-    this.#abort = abort;
-    const nextMs = this.enabled ? await this.#probeRound(abort.signal) : await this.#detectionRound(abort.signal);
+    if (this.#abort.signal.aborted) this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    const nextMs = this.enabled ? await this.#probeRound(signal) : await this.#detectionRound(signal);
     place.release();
     this.#running = false;
-    this.#abort = undefined;
     if (this.#stopped) return;
     const again = this.#again;
     this.#again = false;
-    if (abort.signal.aborted) this.#schedule(0);
+    if (signal.aborted) this.#schedule(0);
     else if (again) this.#schedule(Math.min(nextMs ?? REQUESTED_PROBE_GAP_MS, REQUESTED_PROBE_GAP_MS));
     else if (nextMs !== undefined) this.#schedule(nextMs);
   }
@@ -216,7 +229,7 @@ class WorkerCheck {
     }
     worker.setHealth(this.#state.health);
     this.#dependencies.onProbe?.(worker, ok);
-    return this.#state.nextDelayMs(this.#random());
+    return this.#state.nextDelayMs(this.#random(), this.#leastPauseMs());
   }
 
   /** Empty string, or why it failed. */
@@ -240,11 +253,11 @@ class WorkerCheck {
     // Whoever states the models of a worker that is not to be probed wants it left alone. A provider without a key of ours
     // takes any model that the caller's key may use.
     const { runtime, apiKey, models } = this.#spec;
+    this.#worker.healthReason = '';
     if (models.length > 0 || (runtime === 'external' && apiKey === undefined)) {
       this.#worker.setHealth('healthy');
       return undefined;
     }
-    this.#worker.healthReason = '';
     await this.#detect(signal);
     if (signal.aborted) return 0;
     if (!this.#detected) return this.#nextDetectionMs();

@@ -7,6 +7,9 @@ const DOUBT_DELAY_MS = 1_000;
 /** Longest pause while a worker is not healthy, ms: it keeps being probed for as long as it is configured. */
 const MAX_RECOVERY_DELAY_MS = 5_000;
 
+/** What probes decide about. */
+export type ProbedHealth = 'pending' | 'healthy' | 'unhealthy';
+
 /**
  * Health of one worker as a function of probe results and request outcomes. Holds no timer: the checker asks when to
  * probe next.
@@ -17,7 +20,7 @@ const MAX_RECOVERY_DELAY_MS = 5_000;
  * probe.
  */
 export class HealthState {
-  health: 'pending' | 'healthy' | 'unhealthy' = 'pending';
+  health: ProbedHealth;
   #settings: HealthCheckSettings;
   #failures = 0;
   #requestFailures = 0;
@@ -26,8 +29,10 @@ export class HealthState {
   /** The next pause spreads this worker's probes away from those of the others. */
   #phaseDue = true;
 
-  constructor(settings: HealthCheckSettings) {
+  /** `health`: what is known of the worker from before. */
+  constructor(settings: HealthCheckSettings, health: ProbedHealth = 'pending') {
     this.#settings = settings;
+    this.health = health;
   }
 
   /** Thresholds and pauses from now on. */
@@ -50,20 +55,21 @@ export class HealthState {
     return this.health === 'healthy';
   }
 
-  /** Pause until the next probe, ms. `random` is in [0, 1). */
-  nextDelayMs(random: number): number {
-    const intervalMs = this.#settings.intervalMs;
+  /** Pause until the next probe, ms. `random` is in [0, 1). `leastMs`: shortest pause of workers that are well. */
+  nextDelayMs(random: number, leastMs = 0): number {
+    const { intervalMs } = this.#settings;
     if (this.health !== 'healthy') {
       // A success on the way back is followed up soon, a failure later and later.
       if (this.#successes > 0) return Math.min(intervalMs, DOUBT_DELAY_MS);
       return Math.min(intervalMs, MAX_RECOVERY_DELAY_MS, this.#recoveryDelayMs);
     }
     if (this.#failures > 0) return Math.min(intervalMs, DOUBT_DELAY_MS);
+    const everyMs = Math.max(intervalMs, leastMs);
     if (this.#phaseDue) {
       this.#phaseDue = false;
-      return intervalMs * (0.1 + 0.9 * random);
+      return everyMs * (0.1 + 0.9 * random);
     }
-    return intervalMs * (0.9 + 0.2 * random);
+    return everyMs * (0.9 + 0.2 * random);
   }
 
   #onSuccess(): boolean {

@@ -23,6 +23,7 @@ interface Bench {
   readonly asked: string[];
   readonly registry: WorkerRegistry;
   readonly spec: WorkerSpec;
+  readonly monitor: LoadMonitor;
   /** Lets the next question be asked and answered. */
   round(): Promise<void>;
 }
@@ -104,6 +105,7 @@ describe('load monitor', () => {
       asked,
       registry,
       spec,
+      monitor,
       round: async () => {
         const before = answered;
         clock.advance(80_000);
@@ -131,6 +133,23 @@ describe('load monitor', () => {
       renderPrometheus(bench.stats),
       /smg_engine_waiting_requests\{worker="[^"]+",model="m",dp_rank="0"\} 7\n/,
     );
+  });
+
+  it('an idle worker is asked together with a probe, once it was left alone for a while', async () => {
+    const bench = await createBench({ '/v1/loads': () => [200, loads(0, 0)] });
+    await bench.round();
+    for (let i = 0; i < 200 && bench.clock.pendingTimers === 0; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    bench.monitor.onProbe(bench.worker);
+    assert.equal(bench.clock.pendingTimers, 1, 'too soon');
+    bench.clock.advance(45_000);
+    assert.equal(bench.asked.length, 1);
+    bench.monitor.onProbe(bench.worker);
+    bench.monitor.onProbe(bench.worker);
+    assert.equal(bench.clock.pendingTimers, 0, 'it is being asked');
+    await bench.round();
+    assert.equal(bench.asked.length, 2);
   });
 
   it('KV usage flags too, and limits of the worker stand for those of the gateway', async () => {

@@ -14,6 +14,8 @@ const POLL_TIMEOUT_MS = 5_000;
 const MAX_CONCURRENT = 32;
 /** A worker that got nothing since its last report is asked this many times less often. */
 const IDLE_FACTOR = 6;
+/** After this many times the usual pause it is asked together with a probe. */
+const JOIN_FACTOR = 4;
 
 /** What a load monitor works with. */
 export interface LoadMonitorDependencies {
@@ -77,6 +79,11 @@ export class LoadMonitor {
     worker.setOverloaded(false);
   }
 
+  /** A worker has just answered a probe; see {@link WorkerPoll.onProbe}. */
+  onProbe(worker: ManagedWorker): void {
+    this.#polls.get(worker)?.onProbe();
+  }
+
   #enqueue(poll: WorkerPoll): void {
     if (this.#running < MAX_CONCURRENT) void this.#run(poll);
     else this.#waiting.push(poll);
@@ -100,6 +107,8 @@ class WorkerPoll {
   readonly #probe: LoadProbe;
   readonly #abort = new AbortController();
   #timer: Timer | undefined = undefined;
+  /** From then on the next probe may bring the next question along; monotonic ms. */
+  #mayJoinMs = Number.POSITIVE_INFINITY;
   /** The last question went unanswered. */
   #missed = false;
   /** When it last told; monotonic. */
@@ -129,6 +138,15 @@ class WorkerPoll {
     this.#worker.setOverloaded(isOverloaded(this.#worker.engineLoad, this.#worker.protection.overload));
   }
 
+  /**
+   * The connection of the probe is still open: an idle worker is asked over it rather than over a new one soon after.
+   */
+  onProbe(): void {
+    if (this.#dependencies.clock.monotonicMs() < this.#mayJoinMs) return;
+    this.#timer?.cancel();
+    this.#askSoon();
+  }
+
   /** One round. Never rejects. */
   async ask(): Promise<void> {
     if (this.#abort.signal.aborted) return;
@@ -146,6 +164,7 @@ class WorkerPoll {
     const idle = answer !== 'failed' && worker.inFlight === 0 && !worker.overloaded;
     const { random = Math.random } = this.#dependencies;
     this.#schedule((idle ? pollMs * IDLE_FACTOR : pollMs) * (0.9 + 0.2 * random()));
+    if (idle) this.#mayJoinMs = this.#dependencies.clock.monotonicMs() + pollMs * JOIN_FACTOR;
   }
 
   #onReport(report: EngineReport): void {
@@ -182,7 +201,12 @@ class WorkerPoll {
   }
 
   #schedule(delayMs: number): void {
-    this.#timer = this.#dependencies.clock.setTimer(delayMs, () => this.#enqueue(this));
+    this.#timer = this.#dependencies.clock.setTimer(delayMs, () => this.#askSoon());
+  }
+
+  #askSoon(): void {
+    this.#mayJoinMs = Number.POSITIVE_INFINITY;
+    this.#enqueue(this);
   }
 
   #fetchOptions(): FetchOptions {

@@ -50,7 +50,10 @@ export function createProcessServices(logOptions: LogOptions, version: string): 
   const checker = new HealthChecker({
     client,
     clock,
-    onProbe: (worker, ok) => worker.guard?.onProbe(ok),
+    onProbe: (worker, ok) => {
+      worker.guard?.onProbe(ok);
+      if (ok) loadMonitor.onProbe(worker);
+    },
     countCheck: (workerType, result) => clusterStats.countCheck(workerType, result),
   });
   const registry = new WorkerRegistry({ checker, pools: client, clock, stats: clusterStats });
@@ -60,7 +63,7 @@ export function createProcessServices(logOptions: LogOptions, version: string): 
     stats: new ProtectionStats(stats),
     probeSoon: (worker) => checker.probeSoon(worker),
   });
-  const loadMonitor = new LoadMonitor(registry, { client, clock, stats: new LoadStats(stats) });
+  const loadMonitor: LoadMonitor = new LoadMonitor(registry, { client, clock, stats: new LoadStats(stats) });
 
   logWorkerEvents(registry, log.logger);
 

@@ -22,7 +22,7 @@ import { Readiness } from './readiness.js';
 import { drainServer } from './shutdown.js';
 import { ProcessShutdownSignal } from './shutdown-signal.js';
 import { TlsMetrics } from './tls-metrics.js';
-import { refusalOf, withoutRefused } from './workers/allowed-workers.js';
+import { refusalOf, refusedUrls } from './workers/allowed-workers.js';
 import { StateFile } from './workers/state-file.js';
 import { workerEndpoints } from './workers/worker-endpoints.js';
 import { WorkerJobs } from './workers/worker-jobs.js';
@@ -224,8 +224,9 @@ export class Server {
   async #restoreWorkers(): Promise<void> {
     const file = this.#stateFile;
     if (file === undefined) return;
-    const kept = await withoutRefused(await file.read(), this.#loaded.config, this.services.log.logger);
-    this.#overlay.restore(kept, (state) => file.save(state));
+    const kept = await file.read();
+    const refused = await refusedUrls(kept, this.#loaded.config, this.services.log.logger);
+    this.#overlay.restore(kept, refused, (state) => file.save(state));
     await this.services.client.prepare(this.#overlay.urls());
   }
 

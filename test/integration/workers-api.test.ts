@@ -276,6 +276,58 @@ describe('/workers', () => {
     assert.equal((await call('GET', `/workers/${id}`)).json.priority, 56);
   });
 
+  it('a URL is one worker: it is not added to a second cluster while it is in a first', async () => {
+    await start('clusters: [{ name: a }, { name: b }]');
+    await call('POST', '/workers?wait=true', { url: urlOf(0), cluster: 'a' });
+    const first = (await call('GET', '/workers')).json.workers[0].id;
+    const second = await call('POST', '/workers', { url: urlOf(0), cluster: 'b' });
+    assert.deepEqual([second.status, second.json.code], [409, 'WORKER_ALREADY_EXISTS']);
+    assert.equal((await call('GET', '/workers')).json.total, 1);
+    assert.equal((await call('DELETE', `/workers/${first}?wait=true`)).json.status, 'removed');
+    assert.equal((await call('POST', '/workers', { url: urlOf(0), cluster: 'b' })).status, 202);
+  });
+
+  it('lists a worker that drains because a reload took its cluster away', async () => {
+    const slow = await startTestSim({ models: ['m'], ttft: '1ms', itl: '20ms', output_tokens: '50' });
+    const { reload } = await start('clusters: [{ name: a }, { name: b }]');
+    await call('POST', '/workers?wait=true', { url: slow.url, cluster: 'b' });
+    const running = chat('m');
+    const load = async (): Promise<number> => (await call('GET', '/workers')).json.workers[0]?.load;
+    while ((await load()) !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    await reload('clusters: [{ name: a }]');
+    const list = await call('GET', '/workers');
+    assert.equal(list.status, 200, JSON.stringify(list.json));
+    assert.deepEqual([list.json.total, list.json.workers[0].status], [1, 'draining']);
+    assert.equal((await running).status, 200);
+    await slow.close();
+  });
+
+  it('keeps a worker in state_dir that is refused for now', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'smg-state-'));
+    const yaml = `runtime: { state_dir: "${directory}" }`;
+    const first = await start(yaml);
+    await call('POST', '/workers', { url: urlOf(0) });
+    await first.close();
+    const second = await start(`${yaml}\nadmin: { workers: { allow_networks: [127.0.0.2] } }`);
+    assert.equal((await call('GET', '/workers')).json.total, 0);
+    await call('POST', '/workers', { url: 'http://127.0.0.2:9' });
+    await second.close();
+    await start(yaml);
+    const urls = (await call('GET', '/workers')).json.workers.map(({ url }: { url: string }) => url);
+    assert.deepEqual(urls.sort(), [urlOf(0), 'http://127.0.0.2:9'].sort());
+    await rm(directory, { recursive: true });
+  });
+
+  it('a wait that cannot be read changes nothing', async () => {
+    await start();
+    assert.equal((await call('POST', '/workers?wait=soon', { url: urlOf(0) })).status, 400);
+    assert.equal((await call('GET', '/workers')).json.total, 0);
+    await call('POST', '/workers?wait=true', { url: urlOf(0) });
+    const [{ id }] = (await call('GET', '/workers')).json.workers;
+    assert.equal((await call('DELETE', `/workers/${id}?wait=soon`)).status, 400);
+    assert.equal((await call('GET', '/workers')).json.total, 1);
+  });
+
   it('keeps its workers over restarts in state_dir, readable by the owner only; a damaged file stops the start', async () => {
     const directory = join(await mkdtemp(join(tmpdir(), 'smg-state-')), 'new');
     const yaml = `runtime: { state_dir: "${directory}" }`;

@@ -19,18 +19,20 @@ export async function refusalOf(
   return verdict.allowed ? undefined : verdict.reason;
 }
 
-/** What an earlier process kept, without the workers that this configuration would not take any more. */
-export async function withoutRefused(
+/** URLs of kept workers that this configuration does not take (any more, or for now: a name may not resolve). */
+export async function refusedUrls(
   state: OverlayState | undefined,
   config: GatewayConfig,
   log: Logger,
-): Promise<OverlayState | undefined> {
-  if (state === undefined) return undefined;
+): Promise<ReadonlySet<string>> {
+  if (state === undefined) return new Set();
   const refusals = await Promise.all(state.workers.map(({ url, cluster }) => refusalOf(config, url, cluster)));
-  const workers = state.workers.filter(({ url }, index) => {
+  const refused = new Set<string>();
+  for (const [index, { url }] of state.workers.entries()) {
     const refusal = refusals[index];
-    if (refusal !== undefined) log.warn({ url, refusal }, 'a worker that was kept is not restored');
-    return refusal === undefined;
-  });
-  return { ...state, workers };
+    if (refusal === undefined) continue;
+    log.warn({ url, refusal }, 'a worker that was kept is not restored');
+    refused.add(url);
+  }
+  return refused;
 }

@@ -96,11 +96,20 @@ async function add(api: WorkerApi, request: LocalRequest): Promise<LocalResponse
       `Worker ${record.url} already exists with id ${id}: replace it with PUT /workers/${id} or change it with PATCH /workers/${id}`,
     );
   }
+  const placed = overlay.workerAt(record.url);
+  if (placed !== undefined && placed.id !== id) {
+    return failure(
+      409,
+      'WORKER_ALREADY_EXISTS',
+      `Worker ${record.url} already exists in cluster ${placed.cluster} with id ${placed.id}: delete it there first`,
+    );
+  }
+  const limitMs = waitLimitMs(request);
   await allow(api, record);
   const worker = overlay.put(record);
   const jobId = jobs.start('AddWorker', worker);
   const location = `/workers/${id}`;
-  const waited = await wait(api, request, worker, () => worker.health === 'healthy');
+  const waited = await wait(api, request, { worker, limitMs, done: () => worker.health === 'healthy' });
   if (waited) return { ...show(api, worker), headers: { location } };
   return {
     status: 202,
@@ -148,16 +157,17 @@ function updated({ jobs }: WorkerApi, worker: ManagedWorker): LocalResponse {
 
 async function remove(api: WorkerApi, worker: ManagedWorker, request: LocalRequest): Promise<LocalResponse> {
   const { registry, overlay, jobs } = api;
+  const limitMs = waitLimitMs(request);
   const drain = request.query.get('drain');
   if (drain !== null) {
-    const limitMs = drain === 'force' ? 0 : parseDuration(drain);
-    if (limitMs === undefined) throw new RecordError('drain: must be a duration such as 30s, or force');
+    const drainMs = drain === 'force' ? 0 : parseDuration(drain);
+    if (drainMs === undefined) throw new RecordError('drain: must be a duration such as 30s, or force');
     // At once still lets the answer of this call go first: the shortest timer.
-    registry.setDrain(worker, { settleMs: 0, timeoutMs: Math.max(limitMs, 1) });
+    registry.setDrain(worker, { settleMs: 0, timeoutMs: Math.max(drainMs, 1) });
   }
   const jobId = jobs.start('RemoveWorker', worker);
   overlay.remove(worker);
-  const waited = await wait(api, request, worker, () => registry.get(worker.id) !== worker);
+  const waited = await wait(api, request, { worker, limitMs, done: () => registry.get(worker.id) !== worker });
   const message = waited ? 'Worker removed' : 'Worker removal queued for background processing';
   return {
     status: waited ? 200 : 202,
@@ -203,17 +213,22 @@ async function allow(api: WorkerApi, { url, cluster }: WorkerRecord): Promise<vo
   await api.prepare(url);
 }
 
-/** With `?wait=true` or a duration: true once `done` holds, false when it does not in time or the caller leaves. */
-function wait(
-  { registry }: WorkerApi,
-  { query, signal }: LocalRequest,
-  worker: ManagedWorker,
-  done: () => boolean,
-): Promise<boolean> {
+/** `?wait=true`, or a duration; 0 where nobody wants to wait. Throws RecordError: to be read before anything is changed. */
+function waitLimitMs({ query }: LocalRequest): number {
   const text = query.get('wait');
-  if (text === null || text === 'false') return Promise.resolve(false);
+  if (text === null || text === 'false') return 0;
   const limitMs = text === 'true' || text === '' ? DEFAULT_WAIT_MS : parseDuration(text);
   if (limitMs === undefined) throw new RecordError('wait: must be true or a duration such as 30s');
+  return Math.min(limitMs, MAX_WAIT_MS);
+}
+
+/** True once `done` holds, false when it does not in time or the caller leaves. */
+function wait(
+  { registry }: WorkerApi,
+  { signal }: LocalRequest,
+  { worker, limitMs, done }: { worker: ManagedWorker; limitMs: number; done: () => boolean },
+): Promise<boolean> {
+  if (limitMs === 0 || signal.aborted) return Promise.resolve(false);
   if (done()) return Promise.resolve(true);
   return new Promise((resolve) => {
     const finish = (result: boolean) => (): void => {
@@ -223,7 +238,7 @@ function wait(
       resolve(result);
     };
     const onAbort = finish(false);
-    const timer = setTimeout(finish(false), Math.min(limitMs, MAX_WAIT_MS));
+    const timer = setTimeout(finish(false), limitMs);
     const unsubscribe = registry.onChange((event) => {
       if (event.worker === worker && done()) finish(true)();
     });

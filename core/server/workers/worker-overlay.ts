@@ -36,6 +36,8 @@ export class WorkerOverlay {
   readonly #registry: WorkerRegistry;
   /** By URL: a record is one worker. */
   readonly #records = new Map<string, WorkerRecord>();
+  /** Kept, but not in use: workers that the present configuration refuses. */
+  readonly #setAside = new Map<string, WorkerRecord>();
   /** By worker id. */
   readonly #amendments = new Map<string, Amendment>();
   #clusters: readonly ClusterConfig[] = [];
@@ -46,10 +48,15 @@ export class WorkerOverlay {
     registry.setAmender((spec, source) => this.#amend(spec, source));
   }
 
-  /** Takes over what an earlier process kept; before the first `configure`. `store` is told of every change from now on. */
-  restore(state: OverlayState | undefined, store: OverlayStore): void {
+  /**
+   * Takes over what an earlier process kept; before the first `configure`. `store` is told of every change from now on.
+   * `refused`: URLs that must not be used now; their records stay in the state for a time when they may.
+   */
+  restore(state: OverlayState | undefined, refused: ReadonlySet<string>, store: OverlayStore): void {
     this.#store = store;
-    for (const record of state?.workers ?? []) this.#records.set(record.url, record);
+    for (const record of state?.workers ?? []) {
+      (refused.has(record.url) ? this.#setAside : this.#records).set(record.url, record);
+    }
     for (const [id, amendment] of Object.entries(state?.amendments ?? {})) this.#amendments.set(id, amendment);
   }
 
@@ -63,7 +70,7 @@ export class WorkerOverlay {
     this.#clusters = clusters;
     const specs: WorkerSpec[] = [];
     for (const record of this.#records.values()) {
-      const cluster = clusters.find(({ name }) => record.cluster === undefined || name === record.cluster);
+      const cluster = this.#findCluster(record);
       // A cluster that a reload took away takes its workers along until it comes back.
       if (cluster !== undefined) specs.push(recordSpec(record, cluster));
     }
@@ -72,20 +79,32 @@ export class WorkerOverlay {
 
   /** The id that a worker of this record has, or will have. Throws RecordError for a cluster that does not exist. */
   idOf(record: WorkerRecord): string {
-    return workerId(recordSpec(record, this.#clusterOf(record)));
+    return workerId(identityOf(record, this.#clusterOf(record)));
+  }
+
+  /** The worker of the record at this URL, in whatever cluster. */
+  workerAt(url: string): ManagedWorker | undefined {
+    const record = this.#records.get(url);
+    const cluster = record === undefined ? undefined : this.#findCluster(record);
+    if (record === undefined || cluster === undefined) return undefined;
+    return this.#registry.get(workerId(identityOf(record, cluster)));
   }
 
   /** The API's own record of a worker. */
   recordOf(worker: ManagedWorker): WorkerRecord | undefined {
     const record = this.#records.get(worker.url);
-    return record !== undefined && this.idOf(record) === worker.id ? record : undefined;
+    if (record === undefined || (record.worker_type ?? 'regular') !== worker.workerType) return undefined;
+    return this.#findCluster(record)?.name === worker.cluster ? record : undefined;
   }
 
   /** Adds a worker, or replaces it. Throws RecordError for a cluster that does not exist. */
   put(record: WorkerRecord): ManagedWorker {
     const spec = recordSpec(record, this.#clusterOf(record));
     const id = workerId(spec);
+    const before = this.workerAt(record.url);
+    if (before !== undefined && before.id !== id) this.#registry.drop(API_SOURCE, before.spec());
     this.#records.set(record.url, record);
+    this.#setAside.delete(record.url);
     this.#registry.put(API_SOURCE, spec);
     // One that is named elsewhere, too, is the API's from now on.
     this.#setAmendment(spec, undefined);
@@ -128,8 +147,12 @@ export class WorkerOverlay {
     this.#registry.amend(base);
   }
 
+  #findCluster(record: WorkerRecord): ClusterConfig | undefined {
+    return this.#clusters.find(({ name }) => record.cluster === undefined || name === record.cluster);
+  }
+
   #clusterOf(record: WorkerRecord): ClusterConfig {
-    const cluster = this.#clusters.find(({ name }) => record.cluster === undefined || name === record.cluster);
+    const cluster = this.#findCluster(record);
     if (cluster !== undefined) return cluster;
     const names = this.#clusters.map(({ name }) => name).join(', ');
     throw new RecordError(`cluster: there is no cluster "${record.cluster}"; there are: ${names}`);
@@ -145,10 +168,14 @@ export class WorkerOverlay {
   #save(): void {
     this.#store?.({
       version: 1,
-      workers: [...this.#records.values()],
+      workers: [...this.#records.values(), ...this.#setAside.values()],
       amendments: Object.fromEntries(this.#amendments),
     });
   }
+}
+
+function identityOf(record: WorkerRecord, cluster: ClusterConfig): WorkerIdentity {
+  return { cluster: cluster.name, workerType: record.worker_type ?? 'regular', url: record.url };
 }
 
 /**

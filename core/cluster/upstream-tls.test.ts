@@ -93,6 +93,12 @@ describe('TLS settings of a cluster', () => {
     await assert.rejects(ask(client, worker.url), { code: 'upstream_connect_failed' });
   });
 
+  it('need no client certificate where the worker wants none', async () => {
+    const worker = await startWorker(false);
+    const client = await createClient(worker.url);
+    assert.equal(await ask(client, worker.url, settings(NAMED)), 'nobody');
+  });
+
   it('may switch the check off', async () => {
     const worker = await startWorker(false);
     const client = await createClient(worker.url);

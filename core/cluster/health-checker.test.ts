@@ -55,7 +55,9 @@ let worker: ManagedWorker;
 const observer: WorkerObserver = {
   onWorkerOutcome: (subject, ok) => checker.onOutcome(subject, ok),
   onWorkerIdle: () => {},
-  onWorkerChange: (subject, change) => changes.push(change === 'health' ? subject.health : change),
+  onWorkerChange: (subject, change) => {
+    if (change !== 'reason') changes.push(change === 'health' ? subject.health : change);
+  },
 };
 
 beforeEach(() => {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { clusterProtectionShape } from './protection.js';
 import { duration, offOr, resourceName, secret, workerUrl } from './scalars.js';
 import { upstreamTlsSchema } from './tls.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { filterMatchSchema } from './route.js';
 import { resourceName } from './scalars.js';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { clusterSchema, healthCheckSchema, type WorkerConfig } from './cluster.js';
 import type { Origin } from './config-node.js';
 import { filterEntrySchema } from './filters.js';

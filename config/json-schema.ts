@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { PluginCatalog } from './catalog.js';
 import { gatewaySchema } from './gateway.js';
 

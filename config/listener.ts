@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { byteSize, duration, host, port, resourceName } from './scalars.js';
 import { serverTlsSchema } from './tls.js';
 

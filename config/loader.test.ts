@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { z } from 'zod';
+import * as z from 'zod';
 import { API_VERSION, defineFilter } from '../core/api/index.js';
 import type { ConfigErrors } from './config-errors.js';
 import { parseFlags } from './flags.js';

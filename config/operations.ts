@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { adminListenerSchema } from './listener.js';
 import { duration, network } from './scalars.js';
 

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { AnyPlugin, PluginKind } from '../core/api/index.js';
 import type { PluginCatalog } from './catalog.js';
 import type { ConfigIssue } from './config-errors.js';

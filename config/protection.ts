@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration, offOr } from './scalars.js';
 
 /** When requests stop going to a worker that fails. */

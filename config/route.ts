@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration, resourceName } from './scalars.js';
 
 const patterns = z.array(z.string().min(1)).min(1);

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Secret } from './secret.js';
 
 /** Milliseconds. Written `250ms`, `30s`, `5m`, `2h`, `1d`, or several together: `1h30m`. */

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ConfigIssue } from './config-errors.js';
 import { type ConfigNode, formatPath, type Located, locate, toPlain } from './config-node.js';
 import { didYouMean } from './did-you-mean.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { host, offOr, port } from './scalars.js';
 
 const logsSchema = z

@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import type { CatalogLoader } from '../../config/catalog.js';
 import { ConfigErrors } from '../../config/config-errors.js';
 import { FileSource } from '../../config/file-source.js';
@@ -24,6 +25,8 @@ export async function runGateway(
   io: CliIo,
   loadCatalog?: CatalogLoader,
 ): Promise<number> {
+  // Each schema runs once a load: compiling checks for it takes longer than the checks.
+  z.config({ jitless: true });
   const line = await readCommandLine(argv, env, io);
   if (!line.ok) return line.exitCode;
   const loader = loadCatalog ?? (await defaultCatalogLoader());

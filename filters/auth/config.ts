@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What HTTP headers can carry without a space to be trimmed, quoted or lost. */
 const VISIBLE_ASCII = /^[!-~]+$/;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Header name, or a prefix that ends in `*`. */
 const headerPattern = z

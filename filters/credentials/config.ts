@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** YAML of the filter. */
 export const configSchema = z.strictObject({

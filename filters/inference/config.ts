@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../core/api/index.js';
 import { JsonScanner, MAX_JSON_DEPTH } from '../../core/inference/json-scan.js';
 import { BodyPool } from './body-pool.js';

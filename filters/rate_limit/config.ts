@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { addressKey, isNetwork, plainAddress, type TenantIdentitySettings } from '../../core/api/index.js';
 import type { RateLimit } from './request-buckets.js';
 

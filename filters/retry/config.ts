@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock, Counter, Family, GatewayError, Histogram, StatsScope } from '../../core/api/index.js';
 import { Backoff } from './backoff.js';
 import { RetryBudget } from './retry-budget.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Seconds; from a fast error to a two-hour generation. */
 const DURATION_BUCKETS = [

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Backends, Clock, Counter, Family, StatsScope, Worker } from '../../core/api/index.js';
 import { createForwardedNames } from './worker-headers.js';
 

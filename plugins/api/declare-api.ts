@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ClientApi } from '../../core/api/client-api.js';
 import { API_VERSION, type ClientApiDefinition, defineClientApi } from '../../core/api/define.js';
 

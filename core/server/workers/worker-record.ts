@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * A worker as POST and PUT /workers take it: SMG's record (spelling of SMG 1.13), with `cluster`, `weight` and `backend` of

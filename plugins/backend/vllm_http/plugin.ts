@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { API_VERSION, defineBackend, UpstreamClient } from '../../../core/api/index.js';
 import { HttpBackend, OPENAI_APIS } from '../http/http-backend.js';
 

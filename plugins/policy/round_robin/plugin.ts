@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { API_VERSION, definePolicy, type Policy, type Worker } from '../../../core/api/index.js';
 import { cumulativeShares } from '../shares.js';
 

@@ -41,3 +41,17 @@ test('nothing in, nothing out', () => {
   assert.equal(mergeExpositions([]), '');
   assert.equal(mergeExpositions([{ workerAddress: 'x', text: '# HELP a b\n\u0000{{{' }]), '');
 });
+
+test('a line that is almost a sample costs no more than a good one', () => {
+  const lines = [
+    `m{${'a="1"   '.repeat(60)}} 1`,
+    `m{a="1"${' '.repeat(50_000)}! 1`,
+    `m${' '.repeat(50_000)}{ 1`,
+    `m 1${' '.repeat(50_000)}!`,
+  ];
+  assert.equal(mergeExpositions([{ workerAddress: 'x', text: lines.join('\n') }]), '');
+  assert.equal(
+    mergeExpositions([{ workerAddress: 'x', text: 'm { a = "1" , b="2" , } 1' }]),
+    'm{a = "1" , b="2",worker_addr="x"} 1\n',
+  );
+});

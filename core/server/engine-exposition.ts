@@ -10,9 +10,14 @@ interface Family {
   readonly samples: string[];
 }
 
-/** Name, labels if any, value with an optional time stamp. Label values may hold braces and blanks, so they are read one by one. */
-const SAMPLE =
-  /^([A-Za-z_:][\w:]*)\s*(?:\{((?:\s*[A-Za-z_]\w*\s*=\s*"(?:[^"\\]|\\.)*"\s*,?)*)\s*\})?\s+(\S+(?:\s+-?\d+)?)\s*$/;
+const LABEL = String.raw`[A-Za-z_]\w*\s*=\s*"(?:[^"\\]|\\.)*"`;
+/**
+ * Name, labels if any, value with an optional time stamp. Label values may hold braces and blanks, so they are read one by
+ * one. No run of blanks can be matched in two ways: an engine must not be able to make a line that takes for ever.
+ */
+const SAMPLE = new RegExp(
+  String.raw`^([A-Za-z_:][\w:]*)(?:\s*\{\s*((?:${LABEL}(?:\s*,\s*${LABEL})*)?)\s*(?:,\s*)?\})?\s+(\S+(?:\s+-?\d+)?)\s*$`,
+);
 const COMMENT = /^#\s+(HELP|TYPE)\s+([A-Za-z_:][\w:]*)(?:\s|$)/;
 /** Endings that the samples of one histogram or summary add to its name. */
 const SUFFIX = /_(?:bucket|sum|count|total|created)$/;
@@ -40,8 +45,7 @@ export function mergeExpositions(scrapes: readonly EngineScrape[]): string {
       const [, name, labels = '', value] = sample as unknown as [string, string, string | undefined, string];
       const base = name.replace(SUFFIX, '');
       const family = familyOf(families, declared.has(name) || !declared.has(base) ? name : base);
-      const own = labels.trim().replace(/,$/, '');
-      family.samples.push(`${name}{${own === '' ? '' : `${own},`}${label}} ${value}`);
+      family.samples.push(`${name}{${labels === '' ? '' : `${labels},`}${label}} ${value}`);
     }
   }
   const lines: string[] = [];

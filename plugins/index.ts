@@ -3,6 +3,7 @@ import { clientApis } from './api/index.js';
 import openaiCompatible from './backend/openai_compatible/plugin.js';
 import sglangHttp from './backend/sglang_http/plugin.js';
 import vllmHttp from './backend/vllm_http/plugin.js';
+import dns from './discovery/dns/factory.js';
 import file from './discovery/file/factory.js';
 import sim from './engine/sim/factory.js';
 import powerOfTwo from './policy/power_of_two/plugin.js';
@@ -15,6 +16,7 @@ export const BUILT_IN_PLUGINS: readonly AnyPlugin[] = [
   openaiCompatible,
   sglangHttp,
   vllmHttp,
+  dns,
   file,
   sim,
   powerOfTwo,

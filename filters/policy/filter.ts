@@ -108,6 +108,6 @@ function createNoWorkerError(serving: readonly Worker[], model: string | undefin
     const shown = model.length > MAX_SHOWN_NAME ? `${model.slice(0, MAX_SHOWN_NAME)}…` : model;
     return new GatewayError('model_not_found', `No worker serves the model '${shown}'`, { param: 'model' });
   }
-  const message = 'No worker can take this request now: all that could are unhealthy or draining';
+  const message = 'No worker can take this request now: all that could are unhealthy, failing or draining';
   return new GatewayError('no_available_workers', message, { retryAfterMs: RETRY_AFTER_MS });
 }

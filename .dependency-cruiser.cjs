@@ -2,7 +2,7 @@
  * Import rules: who may know whom. `core/api` is all that filters and plugins see of the core; the data plane knows no
  * vendor and no plugin; what wires everything together stands in `core/di` and `core/server`.
  */
-const notTests = '\\.test\\.ts$';
+const notTests = '\\.(test|fixture)\\.ts$';
 
 module.exports = {
   forbidden: [

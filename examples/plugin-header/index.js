@@ -1,5 +1,5 @@
 import { defineFilter, FilterDataStatus, FilterHeadersStatus, StatsScope } from 'smg';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Fields whose meaning is fixed by the protocol; setting them would break answers. */
 const RESERVED = ['connection', 'content-length', 'content-type', 'content-encoding', 'transfer-encoding'];

@@ -44,7 +44,7 @@ test('nothing in, nothing out', () => {
 
 test('a line that is almost a sample costs no more than a good one', () => {
   const lines = [
-    `m{${'a="1"   '.repeat(60)}} 1`,
+    `m{${'a="1"   '.repeat(60)}! 1`,
     `m{a="1"${' '.repeat(50_000)}! 1`,
     `m${' '.repeat(50_000)}{ 1`,
     `m 1${' '.repeat(50_000)}!`,

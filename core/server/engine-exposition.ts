@@ -16,7 +16,7 @@ const LABEL = String.raw`[A-Za-z_]\w*\s*=\s*"(?:[^"\\]|\\.)*"`;
  * one. No run of blanks can be matched in two ways: an engine must not be able to make a line that takes for ever.
  */
 const SAMPLE = new RegExp(
-  String.raw`^([A-Za-z_:][\w:]*)(?:\s*\{\s*((?:${LABEL}(?:\s*,\s*${LABEL})*)?)\s*(?:,\s*)?\})?\s+(\S+(?:\s+-?\d+)?)\s*$`,
+  String.raw`^([A-Za-z_:][\w:]*)(?:\s*\{\s*((?:${LABEL}(?:\s*,\s*${LABEL})*)?)\s*(?:,\s*)?\})?\s+([^\s{]\S*(?:\s+-?\d+)?)\s*$`,
 );
 const COMMENT = /^#\s+(HELP|TYPE)\s+([A-Za-z_:][\w:]*)(?:\s|$)/;
 /** Endings that the samples of one histogram or summary add to its name. */

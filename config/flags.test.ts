@@ -280,6 +280,20 @@ describe('a command line that is wrong', () => {
     });
   }
 
+  it('a list of workers makes the cluster of the command line, in any order of its flags', () => {
+    const argv = ['--discovery-file', 'w.json', '--discovery-check-interval-secs=5', '--discovery-provider', 'file'];
+    for (const flags of [argv, [...argv.slice(3), ...argv.slice(0, 3)]]) {
+      const { patch, errors, unused } = parseFlags([...flags, '--policy', 'random']);
+      assert.deepEqual([errors, unused], [[], []]);
+      const values = patch.map(({ path, node }) => [path.join('.'), node.kind === 'scalar' ? node.value : undefined]);
+      assert.deepEqual(values, [
+        ['clusters.cli.discovery.file.path', 'w.json'],
+        ['clusters.cli.discovery.file.check_interval', '5s'],
+        ['clusters.cli.policy', 'random'],
+      ]);
+    }
+  });
+
   it('has every flag of SMG refused by name or at work, each spelling once', () => {
     const names = FLAGS.flatMap((flag) => [flag.name, ...(flag.aliases ?? [])]);
     assert.equal(new Set(names).size, names.length);

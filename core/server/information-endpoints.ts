@@ -3,6 +3,7 @@ import type { UpstreamClient } from '../api/upstream.js';
 import type { ModelCard, Worker } from '../api/worker.js';
 import type { ClusterSet } from '../cluster/clusters.js';
 import { fetchResponse } from '../cluster/control-fetch.js';
+import { engineRoot } from '../cluster/detection/worker-questions.js';
 import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
 import { describeModelCard } from './model-card-json.js';
 import { ALIVE, readinessAnswer } from './probe-answers.js';
@@ -85,7 +86,7 @@ async function relay(sources: InformationSources, request: LocalRequest): Promis
   const worker = firstHealthy(sources.clusters);
   const headers: Record<string, string> = {};
   if (worker.apiKey !== undefined) headers.authorization = `Bearer ${worker.apiKey}`;
-  const answer = await fetchResponse(sources.client, worker.url + request.path, {
+  const answer = await fetchResponse(sources.client, engineRoot(worker.url) + request.path, {
     headers,
     timeoutMs: WORKER_TIMEOUT_MS,
     signal: request.signal,
@@ -94,7 +95,8 @@ async function relay(sources: InformationSources, request: LocalRequest): Promis
   return {
     status: answer.status,
     body: answer.body.toString('utf8'),
-    contentType: answer.headers.get('content-type') ?? 'application/json',
+    // Both questions are answered with JSON; what a worker calls it is not for browsers to act on.
+    contentType: 'application/json',
   };
 }
 

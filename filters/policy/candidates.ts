@@ -5,7 +5,8 @@ const NONE: readonly Worker[] = [];
 /**
  * The workers that a policy may choose from: those of the highest priority that has one with room which this request has
  * not failed on; where that leaves nobody, those it has failed on; where all are full, the highest priority. Only when
- * there are no others: the least loaded of the overloaded ones, or of those that have fallen silent. The usual request gets a list that keeps its identity, and allocates nothing.
+ * there are no others: the least loaded of the overloaded ones, or of those that have fallen silent. The usual request
+ * gets a list that keeps its identity, and allocates nothing.
  */
 export function candidatesOf(
   { tiers, overloaded, inDoubt }: Selectable,

@@ -2,6 +2,7 @@
 export * from './backend.js';
 export * from './client-api.js';
 export * from './clock.js';
+export * from './config-scalars.js';
 export * from './define.js';
 export * from './discovery.js';
 export * from './engine.js';

@@ -133,7 +133,7 @@ describe('inference, down', () => {
   });
 
   it('counts a body without a length as it comes; the limit itself is accepted', () => {
-    const config = { max_body: 1024 };
+    const config = { max_body: '1024B' };
     const exact = harness({ config });
     exact.sendHeaders(head(...JSON_TYPE), false);
     exact.sendData(BODY, false);
@@ -361,7 +361,7 @@ describe('inference config', () => {
     assert.deepEqual(configSchema.parse({}), { max_body: 2 ** 30, max_depth: 512 });
     for (const config of [
       { max_body: '5 parsecs' },
-      { max_body: 0 },
+      { max_body: '0B' },
       { max_body: '2GiB' },
       { max_depth: 1 },
       { surprise: 1 },

@@ -4,23 +4,11 @@ import {
   type Cluster,
   type Clusters,
   ConfigError,
+  duration,
   type RequestHeaders,
   type UpstreamTimeouts,
 } from '../../core/api/index.js';
 import { compileGlob, compilePatterns, type TextTest } from './patterns.js';
-
-const DURATION_UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-const MAX_DURATION_MS = 2 ** 31 - 1;
-
-/** A time like `30m`, or a number of milliseconds; 0 switches the limit off. */
-const duration = z.union([z.int(), z.string()]).transform((value, context): number => {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(typeof value === 'number' ? `${value}ms` : value.trim());
-  const ms =
-    match === null ? Number.NaN : Math.round(Number(match[1]) * (DURATION_UNITS_MS[match[2] as string] as number));
-  if (ms >= 0 && ms <= MAX_DURATION_MS) return ms;
-  context.addIssue({ code: 'custom', message: 'must be a duration up to 24 days, like 30s or 5m' });
-  return z.NEVER;
-});
 
 const patterns = z.array(z.string().min(1)).min(1);
 
@@ -37,10 +25,10 @@ const routeSchema = z.strictObject({
   cluster: z.string().min(1).describe('Name of the cluster that serves them.'),
   timeouts: z
     .strictObject({
-      connect: duration.optional().describe('TCP and TLS set-up.'),
-      first_byte: duration.optional().describe('From the last request byte to the response head; 0 = none.'),
-      idle: duration.optional().describe('Between two response bytes; 0 = none.'),
-      request: duration.optional().describe('Whole request with all its attempts; 0 = none.'),
+      connect: duration().optional().describe('TCP and TLS set-up.'),
+      first_byte: duration().optional().describe('From the last request byte to the response head; 0 = none.'),
+      idle: duration().optional().describe('Between two response bytes; 0 = none.'),
+      request: duration().optional().describe('Whole request with all its attempts; 0 = none.'),
     })
     .prefault({})
     .describe('Instead of those of the cluster.'),

@@ -1,30 +1,22 @@
 import * as z from 'zod';
-import { addressKey, isNetwork, plainAddress, type TenantIdentitySettings } from '../../core/api/index.js';
+import {
+  addressKey,
+  headerName,
+  isNetwork,
+  parseRate,
+  plainAddress,
+  type Rate,
+  type TenantIdentitySettings,
+} from '../../core/api/index.js';
 import type { RateLimit } from './request-buckets.js';
-
-const PERIODS_MS: Readonly<Record<string, number>> = {
-  s: 1_000,
-  sec: 1_000,
-  m: 60_000,
-  min: 60_000,
-  h: 3_600_000,
-  day: 86_400_000,
-};
-
-interface Rate {
-  readonly count: number;
-  readonly periodMs: number;
-}
 
 /** `600/min` or `10/s`; `off` is undefined: no limit. */
 const requests = z
   .string()
   .transform((text, context): Rate | undefined => {
     if (text.trim() === 'off') return undefined;
-    const match = /^(\d+(?:\.\d+)?) ?\/ ?(s|sec|m|min|h|day)$/.exec(text.trim());
-    const count = Number(match?.[1] ?? 0);
-    if (match !== null && count > 0 && count <= 1e9)
-      return { count, periodMs: PERIODS_MS[match[2] as string] as number };
+    const rate = parseRate(text.trim());
+    if (rate !== undefined && rate.count > 0 && rate.count <= 1e9) return rate;
     context.addIssue({ code: 'custom', message: 'must be a rate above 0 like 10/s or 600/min, or off' });
     return z.NEVER;
   })
@@ -46,17 +38,14 @@ function toLimit(rate: Rate | undefined, atOnce: number | undefined): RateLimit 
   return { burst: atOnce ?? Math.max(1, Math.floor(rate.count)), intervalMs: rate.periodMs / rate.count };
 }
 
-const headerName = z
-  .string()
-  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'is not the name of a header field')
-  .transform((name) => name.toLowerCase());
-
 const identitySchema = z
   .strictObject({
     header: z
       .strictObject({
         trust: z.boolean().default(false).describe('Believe that header. Default false.'),
-        name: headerName.default('x-smg-tenant-id').describe('Header that names the tenant. Default x-smg-tenant-id.'),
+        name: headerName()
+          .prefault('x-smg-tenant-id')
+          .describe('Header that names the tenant. Default x-smg-tenant-id.'),
       })
       .prefault({})
       .describe('Tenants of requests without a key of their own, named by what stands in front of the gateway.'),

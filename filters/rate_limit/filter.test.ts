@@ -158,7 +158,7 @@ describe('rate_limit: config', () => {
       [{ tenants: { 'ip:example': { requests: '5/s' } } }, /not an IP address/],
       [{ tenants: { 'ip:2001:db8::1': { requests: '5/s' } } }, /ip:2001:db8:0:0::\/64/],
       [{ identity: { trusted_proxies: ['10.0.0.0/40'] } }, /network like/],
-      [{ identity: { header: { trust: true, name: 'a b' } } }, /header field/],
+      [{ identity: { header: { trust: true, name: 'a b' } } }, /HTTP header name/],
       [{ tenants: { default: { requests: '5/s', tokens: '5/s' } } }, /tokens/],
     ];
     for (const [config, message] of cases)

@@ -1,19 +1,18 @@
 import * as z from 'zod';
-import type { Clock, Counter, Family, GatewayError, Histogram, StatsScope } from '../../core/api/index.js';
+import {
+  type Clock,
+  type Counter,
+  duration,
+  type Family,
+  type GatewayError,
+  type Histogram,
+  type StatsScope,
+} from '../../core/api/index.js';
 import { Backoff } from './backoff.js';
 import { RetryBudget } from './retry-budget.js';
 
-const DURATION_UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-/** A wait like `50ms` or `1.5s`, in milliseconds, at least 1. */
-const delay = z.string().transform((text, context): number => {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim());
-  const ms =
-    match === null ? Number.NaN : Math.round(Number(match[1]) * (DURATION_UNITS_MS[match[2] as string] as number));
-  if (ms >= 1 && ms <= 24 * 3_600_000) return ms;
-  context.addIssue({ code: 'custom', message: 'must be a duration from 1ms to 24h, like 50ms or 30s' });
-  return z.NEVER;
-});
+/** A wait, at least 1 ms, at most a day. */
+const delay = duration(1, 24 * 3_600_000);
 
 const backoffSchema = z
   .strictObject({

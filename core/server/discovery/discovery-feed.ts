@@ -78,6 +78,8 @@ export class DiscoveryFeed implements DiscoverySink {
   /** A configuration comes into force in which the cluster may have other settings. */
   configure(cluster: DiscoveryCluster): void {
     this.#cluster = cluster;
+    // Not before: a configuration that is rejected must not touch the series of the one in force.
+    this.#dependencies.stats.own(this, this.#type, cluster.config.name);
     this.#publish();
   }
 
@@ -108,7 +110,7 @@ export class DiscoveryFeed implements DiscoverySink {
     this.#list.close();
     this.#resolveFirst();
     this.#dependencies.registry.release(this.source);
-    this.#dependencies.stats.workers.remove(this.#type, this.#cluster.config.name);
+    this.#dependencies.stats.disown(this, this.#type, this.#cluster.config.name);
   }
 
   #publish(): void {
@@ -159,7 +161,7 @@ export class DiscoveryFeed implements DiscoverySink {
     const found = [...urls].filter((url) => !this.#urls.has(url));
     const lost = [...this.#urls].filter((url) => !urls.has(url));
     this.#urls = urls;
-    stats.workers.with(this.#type, this.#cluster.config.name).set(urls.size);
+    stats.setWorkers(this, this.#type, this.#cluster.config.name, urls.size);
     if (found.length + lost.length === 0) return;
     stats.found.with(this.#type, 'success').inc(found.length);
     stats.lost.with(this.#type, 'reconciled').inc(lost.length);

@@ -27,7 +27,9 @@ export const configSchema = z
       ),
     port: z.int().min(1).max(65_535).optional().describe('Port of the workers; srv records bring their own.'),
     scheme: z.enum(['http', 'https']).optional().describe('Default: https where the cluster has tls, else http.'),
-    refresh: duration(1_000).prefault('30s').describe('Period of questions. Default 30s.'),
+    refresh: duration(1_000)
+      .prefault('30s')
+      .describe('Longest period of questions; addresses whose TTL is shorter are asked for sooner. Default 30s.'),
     resolver: z
       .string()
       .refine(isServer, 'is not an IP address with an optional port, like 10.0.0.10:53')

@@ -6,6 +6,9 @@ import { createResolver, lookUp } from './lookup.js';
 /** Wait after a first failure, ms; doubled up to the period. */
 const FIRST_RETRY_MS = 1_000;
 
+/** Records that live shorter are asked for this often, ms, unless `refresh` is shorter still. */
+const MIN_PERIOD_MS = 5_000;
+
 const REASONS: Readonly<Record<string, string>> = {
   [TIMEOUT]: 'timeout',
   [SERVFAIL]: 'servfail',
@@ -44,20 +47,22 @@ export class DnsDiscovery implements Discovery {
     // A new one each time: the system's servers may have changed.
     const resolver = createResolver(this.#config);
     this.#resolver = resolver;
+    const { refresh } = this.#config;
+    let delayMs: number;
     try {
-      const workers = await lookUp(resolver, this.#config);
+      const { workers, ttlMs } = await lookUp(resolver, this.#config);
       if (this.#closed) return;
       this.#failures = 0;
+      delayMs = Math.min(refresh, Math.max(ttlMs, MIN_PERIOD_MS));
       sink.onWorkers(workers);
     } catch (error) {
       if (this.#closed) return;
+      delayMs = Math.min(refresh, FIRST_RETRY_MS * 2 ** this.#failures);
       this.#failures += 1;
       const { code = 'unknown', hostname } = error as NodeJS.ErrnoException & { hostname?: string };
       // What was asked, and then what came of it; the message of the system says the same in other words.
       sink.onError(REASONS[code] ?? 'failed', `${hostname ?? this.#config.name}: ${code}`);
     }
-    const { refresh } = this.#config;
-    const delayMs = this.#failures === 0 ? refresh : Math.min(refresh, FIRST_RETRY_MS * 2 ** (this.#failures - 1));
     this.#timer = this.#clock.setTimer(delayMs, () => void this.#round(sink));
   }
 }

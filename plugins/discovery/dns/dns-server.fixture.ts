@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { isIPv4 } from 'node:net';
 
 export type TestRecord =
-  | { readonly type: 'A' | 'AAAA'; readonly address: string }
+  /** `ttl` in seconds; default 5. */
+  | { readonly type: 'A' | 'AAAA'; readonly address: string; readonly ttl?: number }
   | {
       readonly type: 'SRV';
       readonly target: string;
@@ -20,6 +21,8 @@ export class TestDnsServer {
   readonly zone = new Map<string, readonly TestRecord[]>();
   /** Instead of the table. */
   failure: 'servfail' | 'refused' | 'silent' | undefined = undefined;
+  /** Names for which it always fails. */
+  readonly broken = new Set<string>();
   /** Questions that were asked, `TYPE name`. */
   readonly questions: string[] = [];
   readonly #socket: Socket = createSocket('udp4');
@@ -55,8 +58,9 @@ export class TestDnsServer {
     const typeName = Object.entries(TYPES).find(([, code]) => code === type)?.[0] ?? String(type);
     this.questions.push(`${typeName} ${name}`);
     const known = this.zone.get(name);
-    const answers = this.failure === undefined ? (known ?? []).filter((record) => TYPES[record.type] === type) : [];
-    const code = this.failure ?? (known === undefined ? 'nxdomain' : 'none');
+    const failure = this.failure ?? (this.broken.has(name) ? 'servfail' : undefined);
+    const answers = failure === undefined ? (known ?? []).filter((record) => TYPES[record.type] === type) : [];
+    const code = failure ?? (known === undefined ? 'nxdomain' : 'none');
     const head = Buffer.alloc(12);
     message.copy(head, 0, 0, 2);
     head.writeUInt16BE(0x8580 | RESPONSE_CODES[code], 2);
@@ -73,7 +77,7 @@ function encode(record: TestRecord): Buffer {
   head.writeUInt16BE(0xc00c, 0);
   head.writeUInt16BE(TYPES[record.type], 2);
   head.writeUInt16BE(1, 4);
-  head.writeUInt32BE(5, 6);
+  head.writeUInt32BE(record.type === 'SRV' ? 5 : (record.ttl ?? 5), 6);
   head.writeUInt16BE(data.length, 10);
   return Buffer.concat([head, data]);
 }

@@ -8,6 +8,18 @@ const QUERY_TIMEOUT_MS = 2_000;
 /** Highest SRV priority number, which is the one that is used last. */
 const LAST_PRIORITY = 65_535;
 
+/** What one round has found. */
+export interface LookupResult {
+  readonly workers: readonly DiscoveredWorker[];
+  /** How long the shortest-lived address may be kept, ms; Infinity where no answer tells: Node hides the TTL of SRV records. */
+  readonly ttlMs: number;
+}
+
+interface Addresses {
+  readonly list: readonly string[];
+  readonly ttlMs: number;
+}
+
 /** A resolver with the servers that the config names, else those that the system names now. */
 export function createResolver({ resolver: server }: DnsDiscoveryConfig): promises.Resolver {
   const resolver = new promises.Resolver({ timeout: QUERY_TIMEOUT_MS, tries: 2 });
@@ -16,23 +28,24 @@ export function createResolver({ resolver: server }: DnsDiscoveryConfig): promis
 }
 
 /** Asks for everything that the config names. Rejects when some answer is missing: half an answer is none. */
-export async function lookUp(resolver: promises.Resolver, config: DnsDiscoveryConfig): Promise<DiscoveredWorker[]> {
+export async function lookUp(resolver: promises.Resolver, config: DnsDiscoveryConfig): Promise<LookupResult> {
   const { name, type, port } = config;
   if (type === 'srv' || (type === 'auto' && name.startsWith('_'))) return lookUpServices(resolver, config);
-  const addresses = await lookUpAddresses(resolver, name, type);
+  const { list, ttlMs } = await lookUpAddresses(resolver, name, type);
   const prefix = config.scheme === undefined ? '' : `${config.scheme}://`;
-  return [...new Set(addresses)].sort().map((address) => ({ url: prefix + authority(address, port as number) }));
+  const addresses = [...new Set(list)].sort();
+  return { workers: addresses.map((address) => ({ url: prefix + authority(address, port as number) })), ttlMs };
 }
 
-async function lookUpServices(resolver: promises.Resolver, config: DnsDiscoveryConfig): Promise<DiscoveredWorker[]> {
+async function lookUpServices(resolver: promises.Resolver, config: DnsDiscoveryConfig): Promise<LookupResult> {
   const answers = await recordsOf(() => resolver.resolveSrv(config.name));
   // A single root name says that the service is not offered (RFC 2782).
   const records = answers
     .map((record) => ({ ...record, name: record.name.toLowerCase().replace(/\.$/, '') }))
     .filter(({ name }) => name !== '')
     .sort(byPreference);
-  const hosts = new Map<string, readonly string[]>();
-  for (const { name } of records) hosts.set(name, [name]);
+  const hosts = new Map<string, Addresses>();
+  for (const { name } of records) hosts.set(name, { list: [name], ttlMs: Number.POSITIVE_INFINITY });
   // A server that is named in the config may be the only one that knows the targets (Consul).
   if (config.resolver !== undefined) {
     await Promise.all(
@@ -43,13 +56,13 @@ async function lookUpServices(resolver: promises.Resolver, config: DnsDiscoveryC
   const workers = new Map<string, DiscoveredWorker>();
   for (const record of records) {
     const weight = weightOf(record, records);
-    for (const host of [...(hosts.get(record.name) as readonly string[])].sort()) {
+    for (const host of [...(hosts.get(record.name) as Addresses).list].sort()) {
       const url = prefix + authority(host, record.port);
       const id = `${record.name}:${record.port}`;
       if (!workers.has(url)) workers.set(url, { url, id, priority: LAST_PRIORITY - record.priority, weight });
     }
   }
-  return [...workers.values()];
+  return { workers: [...workers.values()], ttlMs: Math.min(...Array.from(hosts.values(), ({ ttlMs }) => ttlMs)) };
 }
 
 function byPreference(left: SrvRecord, right: SrvRecord): number {
@@ -67,10 +80,12 @@ async function lookUpAddresses(
   resolver: promises.Resolver,
   name: string,
   type: 'auto' | 'a' | 'aaaa' | 'srv',
-): Promise<string[]> {
-  const ipv4 = type === 'aaaa' ? [] : await recordsOf(() => resolver.resolve4(name));
+): Promise<Addresses> {
+  const ipv4 = type === 'aaaa' ? [] : await recordsOf(() => resolver.resolve4(name, { ttl: true }));
   // Not both: they mostly name the same machines twice.
-  return type === 'a' || ipv4.length > 0 ? ipv4 : recordsOf(() => resolver.resolve6(name));
+  const isDone = type === 'a' || ipv4.length > 0;
+  const records = isDone ? ipv4 : await recordsOf(() => resolver.resolve6(name, { ttl: true }));
+  return { list: records.map(({ address }) => address), ttlMs: Math.min(...records.map(({ ttl }) => ttl * 1_000)) };
 }
 
 /** None where the name or its records do not exist, by the word of a server; everything else rejects. */

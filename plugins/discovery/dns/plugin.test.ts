@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DiscoveredWorker } from '../../../core/api/index.js';
 import { FakeClock } from '../../../core/testing/fake-clock.js';
 import { advanceUntil, ContractLifetime, RecordingSink, testDiscoveryContract } from '../discovery-contract.js';
@@ -44,13 +45,14 @@ describe('what DNS records mean', () => {
   beforeEach(() => {
     server.zone.clear();
     server.failure = undefined;
+    server.broken.clear();
     server.questions.length = 0;
   });
   after(() => server.close());
 
-  const ask = (settings: object): Promise<DiscoveredWorker[]> => {
+  const ask = async (settings: object): Promise<readonly DiscoveredWorker[]> => {
     const config = factory.configSchema.parse({ resolver: server.address, ...settings });
-    return lookUp(createResolver(config), config);
+    return (await lookUp(createResolver(config), config)).workers;
   };
   const urls = (workers: readonly DiscoveredWorker[]): string[] => workers.map(({ url }) => url);
 
@@ -97,6 +99,46 @@ describe('what DNS records mean', () => {
     await assert.rejects(ask({ name: 'any.test', port: 1 }), { code: 'EREFUSED' });
     server.failure = 'servfail';
     await assert.rejects(ask({ name: '_x._tcp.any.test' }), { code: 'ESERVFAIL' });
+    server.failure = undefined;
+    const targets = ['a.test', 'b.test'];
+    server.zone.set(
+      '_x._tcp.any.test',
+      targets.map((target) => ({ type: 'SRV', target, port: 1 })),
+    );
+    for (const target of targets) server.zone.set(target, [{ type: 'A', address: '10.0.0.1' }]);
+    server.broken.add('b.test');
+    await assert.rejects(ask({ name: '_x._tcp.any.test' }), { code: 'ESERVFAIL', hostname: 'b.test' });
+  });
+
+  it('is asked for again when the TTL is over, after 5 s at the soonest and `refresh` at the latest', async () => {
+    const clock = new FakeClock();
+    const sink = new RecordingSink();
+    const lifetime = new ContractLifetime();
+    const answer = (ttl: number): void => void server.zone.set(NAME, [{ type: 'A', address: '10.0.0.1', ttl }]);
+    /** Moves the clock to one ms before `ms`, and over it: the round falls exactly there. */
+    const roundAfter = async (ms: number): Promise<void> => {
+      const { count } = sink;
+      assert.equal(clock.pendingTimers, 1);
+      clock.advance(ms - 1);
+      assert.equal(clock.pendingTimers, 1);
+      clock.advance(1);
+      assert.equal(clock.pendingTimers, 0);
+      for (let i = 0; i < 1_000 && (sink.count === count || clock.pendingTimers === 0); i++) await sleep(2);
+    };
+    answer(12);
+    const settings = { name: NAME, port: 1, resolver: server.address };
+    (await factory.create(factory.configSchema.parse(settings), lifetime, clock)).start(sink);
+    for (let i = 0; i < 1_000 && clock.pendingTimers === 0; i++) await sleep(2);
+    answer(0);
+    await roundAfter(12_000);
+    answer(3_600);
+    await roundAfter(5_000);
+    // Nothing is told of a name that does not exist.
+    server.zone.delete(NAME);
+    await roundAfter(30_000);
+    await roundAfter(30_000);
+    assert.deepEqual([sink.lists.length, sink.errors.length], [5, 0]);
+    await lifetime.dispose();
   });
 
   it('a failure is asked again sooner than the next round, an end cancels an open question', async () => {

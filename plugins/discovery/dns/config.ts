@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration } from '../duration.js';
 
 /** Labels of letters, digits, `-` and `_`, with or without the final dot. */

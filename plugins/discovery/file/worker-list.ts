@@ -1,5 +1,5 @@
 import { LineCounter, parseDocument } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DiscoveredWorker } from '../../../core/api/index.js';
 
 /** A list that is refused as a whole. The message is for the log: it names places, never values. */

@@ -171,7 +171,8 @@ it('removal by a label is the same however series came, went and were removed be
         }
       }
       const seen: string[] = [];
-      for (const each of store.families()) if (each.name === 'g') each.forEach((series) => seen.push(series.labelText));
+      for (const each of store.families())
+        if (each.name === 'g') each.forEach((series) => void seen.push(series.labelText));
       assert.deepEqual(new Set(seen), model);
     }),
   );

@@ -67,10 +67,10 @@ describe('data-parallel engines', () => {
   it('are one worker; each request names the rank with the fewest requests in flight', async () => {
     const list = (await (await fetch(`${gateway.url}/workers`)).json()) as {
       total: number;
-      workers: { labels: object }[];
+      workers: { labels: Record<string, string> }[];
     };
     assert.equal(list.total, 1);
-    assert.equal((list.workers[0]?.labels as { dp_size?: string }).dp_size, '3');
+    assert.equal(list.workers[0]?.labels.dp_size, '3');
     const answers: Promise<number>[] = [];
     for (let i = 0; i < 6; i++) {
       answers.push(post());

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../api/clock.js';
 import type { AttemptOutcome } from '../api/worker.js';
 import { type BreakerSettings, BreakerState, CircuitBreaker } from './circuit-breaker.js';
 import type { ProtectionStats, WorkerBreakerStats } from './protection-stats.js';
-import { type ManagedWorker, type RequestGuard, Veto } from './worker.js';
+import type { ManagedWorker, RequestGuard } from './worker.js';
 
 /** Between two steps of the slow start, ms: each makes new lists for policies, so they are few. */
 const WARMING_STEP_MS = 3_000;
@@ -17,7 +17,7 @@ export interface WorkerGuardDependencies {
 
 /**
  * Drives the circuit breaker of one worker and watches for signs of life after a broken connection: owns their timers, and
- * turns what they say into vetoes, shares and metrics. Made and ended with the worker.
+ * turns what they say into selection, shares and metrics. Made and ended with the worker.
  */
 export class WorkerGuard implements RequestGuard {
   readonly #worker: ManagedWorker;
@@ -46,7 +46,7 @@ export class WorkerGuard implements RequestGuard {
     if (settings === undefined) {
       this.#breaker = undefined;
       this.#cancelTimer();
-      this.#worker.setVeto(Veto.CircuitBreaker, false);
+      this.#worker.setShut(false);
       this.#worker.setWarmth(1);
       this.#breakerStats?.setState(BreakerState.Closed);
       this.#state = BreakerState.Closed;
@@ -66,7 +66,7 @@ export class WorkerGuard implements RequestGuard {
     const breaker = this.#breaker;
     if (breaker === undefined || breaker.state !== BreakerState.HalfOpen) return 0;
     const ticket = breaker.onDispatch();
-    this.#worker.setVeto(Veto.CircuitBreaker, !breaker.permits);
+    this.#worker.setShut(!breaker.permits);
     return ticket;
   }
 
@@ -74,7 +74,7 @@ export class WorkerGuard implements RequestGuard {
   onDone(ticket: number): void {
     if (ticket === 0 || this.#breaker === undefined) return;
     this.#breaker.onDone(ticket);
-    this.#worker.setVeto(Veto.CircuitBreaker, !this.#breaker.permits);
+    this.#worker.setShut(!this.#breaker.permits);
   }
 
   /** A good answer has begun. */
@@ -136,7 +136,7 @@ export class WorkerGuard implements RequestGuard {
     this.#apply();
   }
 
-  /** Brings veto, share, timer and metrics in line with the breaker. */
+  /** Brings selection, share, timer and metrics in line with the breaker. */
   #apply(): void {
     const breaker = this.#breaker as CircuitBreaker;
     this.#breakerStats?.setRuns(breaker.consecutiveFailures, breaker.consecutiveSuccesses);
@@ -146,7 +146,7 @@ export class WorkerGuard implements RequestGuard {
     this.#state = breaker.state;
     // A share below one only where it is chosen from: new lists for nothing otherwise.
     this.#worker.setWarmth(breaker.warmth(nowMs));
-    this.#worker.setVeto(Veto.CircuitBreaker, !breaker.permits);
+    this.#worker.setShut(!breaker.permits);
     if (breaker.state === before) return;
     this.#breakerStats?.countTransition(before, breaker.state);
     this.#schedule(nowMs);

@@ -59,9 +59,9 @@ export type SpecAmender = (spec: WorkerSpec, source: WorkerSource) => WorkerSpec
  *
  * A config generation goes through `reconcile` (its new workers are probed at once, nothing else changes), `activate` (its
  * settings come into force) and `release`; one that is given up before its turn is just released. Other sources call
- * `update` with all that they want now, or `put` and `drop` for one worker; in force at once. Where the active generation and another source want the
- * same worker, the generation's settings are in force. A worker that nobody names any more drains: no new requests, gone
- * with its last one, or cut at its deadline.
+ * `update` with all that they want now, or `put` and `drop` for one worker; in force at once. Where the active generation
+ * and another source want the same worker, the generation's settings are in force. A worker that nobody names any more
+ * drains: no new requests, gone with its last one, or cut at its deadline.
  */
 export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   membersVersion = 0;
@@ -361,25 +361,20 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   }
 
   #startDrainTimer(entry: Entry): void {
-    const { worker } = entry;
-    const { settleMs, timeoutMs } = worker.drain;
+    const { settleMs, timeoutMs } = entry.worker.drain;
     entry.drainTimer?.cancel();
-    entry.drainTimer = undefined;
-    entry.settled = settleMs === 0;
-    if (worker.inFlight === 0 && entry.settled) {
-      this.#remove(entry);
-    } else if (!entry.settled) {
-      entry.drainTimer = this.#clock.setTimer(settleMs, () => this.#onSettled(entry, timeoutMs - settleMs));
-    } else if (timeoutMs > 0) {
-      entry.drainTimer = this.#clock.setTimer(timeoutMs, () => this.#cut(entry));
-    }
+    entry.settled = false;
+    if (settleMs === 0) this.#awaitLast(entry, timeoutMs);
+    else entry.drainTimer = this.#clock.setTimer(settleMs, () => this.#awaitLast(entry, timeoutMs - settleMs));
   }
 
-  #onSettled(entry: Entry, restMs: number): void {
+  /** It has been seen to drain; `restMs` until its last requests are cut, where they are. */
+  #awaitLast(entry: Entry, restMs: number): void {
+    const { worker } = entry;
     entry.settled = true;
     entry.drainTimer = undefined;
-    if (entry.worker.inFlight === 0) this.#remove(entry);
-    else if (entry.worker.drain.timeoutMs > 0) {
+    if (worker.inFlight === 0) this.#remove(entry);
+    else if (worker.drain.timeoutMs > 0) {
       entry.drainTimer = this.#clock.setTimer(Math.max(restMs, 0), () => this.#cut(entry));
     }
   }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { ValueOf } from '../api/scalars.js';
 import type { Gauge } from '../api/stats.js';
 import type { UpstreamTls } from '../api/upstream.js';
 import type {
@@ -24,10 +23,6 @@ import type { DrainSettings, WorkerIdentity, WorkerSpec } from './worker-spec.js
  * share, it may be chosen, for another reason than its health. `reason`: why it is not healthy.
  */
 export type WorkerChange = 'added' | 'health' | 'models' | 'settings' | 'selection' | 'reason' | 'removed';
-
-/** Reasons beside health for which a worker is not chosen; bits, so that they add up. */
-export const Veto = { CircuitBreaker: 1 } as const;
-export type Veto = ValueOf<typeof Veto>;
 
 /** What keeps requests from a worker that fails; told of everything that speaks for or against it. */
 export interface RequestGuard {
@@ -61,6 +56,9 @@ export interface WorkerFacts {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** More data-parallel ranks than any engine has: what a worker says of itself must not decide how much memory it costs. */
+const MAX_RANKS = 1_024;
+
 /** Public id of a worker: a UUID (version 8, RFC 9562 §5.8) of what makes it that worker. Equal on every gateway. */
 export function workerId(identity: WorkerIdentity): string {
   const digest = createHash('sha256').update(workerKey(identity)).digest();
@@ -84,17 +82,19 @@ export class ManagedWorker implements Worker {
   readonly url: string;
   readonly cluster: string;
   readonly workerType: WorkerType;
-  runtime: WorkerRuntime;
-  backend: string;
-  models: readonly string[];
-  cards: readonly ModelCard[];
-  priority: number;
-  cost: number;
+  // What follows is derived from the spec and from what was learnt.
+  runtime: WorkerRuntime = 'external';
+  backend = '';
+  models: readonly string[] = [];
+  cards: readonly ModelCard[] = [];
+  priority = 0;
+  cost = 1;
   /** Share relative to its neighbours, > 0. Default 1. */
-  weight: number;
-  labels: Readonly<Record<string, string>>;
-  share: number;
+  weight = 1;
+  labels: Readonly<Record<string, string>> = {};
+  share = 1;
   maxInFlight = Number.POSITIVE_INFINITY;
+  drain: DrainSettings;
   health: WorkerHealth = 'pending';
   #healthReason = '';
   available = false;
@@ -108,12 +108,12 @@ export class ManagedWorker implements Worker {
   /** Whether there was one since that was last set to false. */
   heard = false;
   inFlight = 0;
-  drain: DrainSettings;
   readonly #observer: WorkerObserver;
   readonly #loadGauge: Gauge | undefined;
   #spec: WorkerSpec;
   #facts: WorkerFacts | undefined = undefined;
-  #vetoes = 0;
+  /** Its guard lets no request through. */
+  #shut = false;
   #lastHold: WorkerLoadHold | undefined = undefined;
   #ranks: RankLoads | undefined = undefined;
   #warmth = 1;
@@ -124,20 +124,11 @@ export class ManagedWorker implements Worker {
     this.url = spec.url;
     this.cluster = spec.cluster;
     this.workerType = spec.workerType;
-    this.runtime = spec.runtime ?? 'external';
-    this.backend = spec.backend ?? backendOf(this.runtime);
-    this.models = spec.models;
-    this.cards = cardsOf(spec, undefined);
-    this.priority = spec.priority;
-    this.cost = spec.cost;
-    this.weight = spec.weight;
-    this.labels = spec.labels;
-    this.share = shareOf(spec, 1);
-    this.maxInFlight = maxInFlightOf(spec.labels);
     this.drain = spec.drain;
     this.#spec = spec;
     this.#observer = observer;
     this.#loadGauge = loadGauge;
+    this.#derive();
   }
 
   get apiKey(): string | undefined {
@@ -217,14 +208,14 @@ export class ManagedWorker implements Worker {
   /** Takes over the fields of a newer spec of the same worker. */
   applySpec(spec: WorkerSpec): void {
     this.#spec = spec;
-    this.#derive();
+    this.#announce(this.#derive());
     this.#observer.onWorkerChange(this, 'settings', this.health);
   }
 
   /** Takes over what was learnt; what the spec states goes first. */
   applyFacts(facts: WorkerFacts): void {
     this.#facts = facts;
-    this.#derive();
+    this.#announce(this.#derive());
   }
 
   /**
@@ -245,21 +236,16 @@ export class ManagedWorker implements Worker {
     const previous = this.health;
     if (previous === health) return;
     this.health = health;
-    this.available = health === 'healthy' && this.#vetoes === 0;
+    this.available = health === 'healthy' && !this.#shut;
     this.#observer.onWorkerChange(this, 'health', previous);
   }
 
-  /** Takes the worker out of selection, or lets it back in, as far as this reason goes. */
-  setVeto(veto: Veto, on: boolean): void {
-    const vetoes = on ? this.#vetoes | veto : this.#vetoes & ~veto;
-    if (vetoes === this.#vetoes) return;
-    this.#vetoes = vetoes;
-    this.available = this.health === 'healthy' && vetoes === 0;
+  /** Takes the worker out of selection, or lets it back in, as far as its guard is concerned. */
+  setShut(shut: boolean): void {
+    if (shut === this.#shut) return;
+    this.#shut = shut;
+    this.available = this.health === 'healthy' && !shut;
     this.#observer.onWorkerChange(this, 'selection', this.health);
-  }
-
-  hasVeto(veto: Veto): boolean {
-    return (this.#vetoes & veto) !== 0;
   }
 
   /** False: it was heard. */
@@ -284,7 +270,8 @@ export class ManagedWorker implements Worker {
     this.#observer.onWorkerChange(this, 'selection', this.health);
   }
 
-  #derive(): void {
+  /** Returns what of it others must be told; a new spec is told of in any case. */
+  #derive(): 'models' | 'selection' | undefined {
     const spec = this.#spec;
     const facts = this.#facts;
     this.runtime = spec.runtime ?? facts?.runtime ?? 'external';
@@ -295,18 +282,19 @@ export class ManagedWorker implements Worker {
     this.drain = spec.drain;
     this.labels = { ...facts?.labels, ...spec.labels };
     this.share = shareOf(spec, this.#warmth);
+    const ranks = spec.dpAware === true ? ranksOf(this.labels) : 1;
+    if (ranks !== (this.#ranks?.size ?? 1)) this.#ranks = ranks > 1 ? new RankLoads(ranks) : undefined;
     const maxInFlight = this.maxInFlight;
     this.maxInFlight = maxInFlightOf(this.labels);
-    const ranks = spec.dpAware === true ? Number(this.labels.dp_size) : 0;
-    if (ranks !== (this.#ranks?.size ?? 0)) this.#ranks = ranks > 1 ? new RankLoads(ranks) : undefined;
     const cards = cardsOf(spec, facts);
-    if (!isDeepStrictEqual(cards, this.cards)) {
-      this.cards = cards;
-      this.models = cards.map((card) => card.id);
-      this.#observer.onWorkerChange(this, 'models', this.health);
-    } else if (maxInFlight !== this.maxInFlight) {
-      this.#observer.onWorkerChange(this, 'selection', this.health);
-    }
+    if (isDeepStrictEqual(cards, this.cards)) return maxInFlight === this.maxInFlight ? undefined : 'selection';
+    this.cards = cards;
+    this.models = cards.map((card) => card.id);
+    return 'models';
+  }
+
+  #announce(change: WorkerChange | undefined): void {
+    if (change !== undefined) this.#observer.onWorkerChange(this, change, this.health);
   }
 }
 
@@ -357,6 +345,12 @@ function shareOf({ weight, cost }: WorkerSpec, warmth: number): number {
 function maxInFlightOf(labels: Readonly<Record<string, string>>): number {
   const limit = Number(labels.max_running_requests);
   return limit > 0 ? limit : Number.POSITIVE_INFINITY;
+}
+
+/** Data-parallel ranks of the engine; the label is SGLang's. One where it says nothing that can be believed. */
+function ranksOf(labels: Readonly<Record<string, string>>): number {
+  const ranks = Number(labels.dp_size);
+  return Number.isInteger(ranks) && ranks > 1 && ranks <= MAX_RANKS ? ranks : 1;
 }
 
 /** Backend plugin that speaks to an engine, where the spec names none. */

@@ -89,6 +89,32 @@ describe('data-parallel engines', () => {
     assert.deepEqual(await Promise.all(answers), new Array(8).fill(200));
   });
 
+  it('may have their ranks stated with everything else, so that nothing is asked', async () => {
+    const worker = `{ url: "${url}", runtime: sglang, models: [m], labels: { dp_size: "2" } }`;
+    const result = await gateway.reload(`clusters: [{ name: stated, dp: { aware: true }, workers: [${worker}] }]`);
+    assert.equal(result.ok, true);
+    const answers = [post()];
+    await engine.holds(1);
+    answers.push(post());
+    await engine.holds(2);
+    assert.deepEqual(engine.ranks.slice(-2), [0, 1]);
+    engine.release(2);
+    await Promise.all(answers);
+  });
+
+  it('that claim what no engine has are taken to have one rank', async () => {
+    for (const claim of ['1000000000', '2.5', 'many', '-3']) {
+      const worker = `{ url: "${url}", runtime: sglang, models: [m], labels: { dp_size: "${claim}" } }`;
+      const result = await gateway.reload(`clusters: [{ name: stated, dp: { aware: true }, workers: [${worker}] }]`);
+      assert.equal(result.ok, true, claim);
+      const answer = post();
+      await engine.holds(1);
+      assert.equal(engine.ranks.at(-1), 9, claim);
+      engine.release(1);
+      await answer;
+    }
+  });
+
   it('decide for themselves where the cluster does not', async () => {
     const result = await gateway.reload(`clusters: [{ name: c, workers: ["${url}"] }]`);
     assert.equal(result.ok, true);

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { WORKER_RUNTIMES, workerFields } from '../core/api/worker-fields.js';
 import { clusterProtectionShape } from './protection.js';
 import { duration, offOr, resourceName, secret, workerUrl } from './scalars.js';
 import { upstreamTlsSchema } from './tls.js';
@@ -7,20 +8,17 @@ import { upstreamTlsSchema } from './tls.js';
 export const workerSchema = z.strictObject({
   url: workerUrl().describe('Base URL: http:// or https://, a path is allowed.'),
   runtime: z
-    .enum(['sglang', 'vllm', 'trtllm', 'mlx', 'tokenspeed', 'generic', 'external', 'unspecified'])
+    .enum([...WORKER_RUNTIMES, 'unspecified'])
     .optional()
     .describe('Engine behind it; external: a cloud API. Default unspecified: detected.'),
   worker_type: z.enum(['regular']).default('regular').describe('Role. Default regular.'),
   models: z.array(z.string().min(1)).default([]).describe('Models it serves. Default: asked for; empty = any.'),
-  priority: z
-    .int()
-    .min(0)
-    .max(2 ** 32 - 1)
+  priority: workerFields.priority
     .default(50)
     .describe('Workers of a higher priority are used first, while they have room. Default 50.'),
-  cost: z.number().positive().default(1).describe('Relative cost of a request; divides its share. Default 1.'),
-  weight: z.number().min(0).max(1000).default(1).describe('Share of traffic where a policy uses weights. Default 1.'),
-  labels: z.record(z.string(), z.string()).default({}).describe('Free labels, for policies and people.'),
+  cost: workerFields.cost.default(1).describe('Relative cost of a request; divides its share. Default 1.'),
+  weight: workerFields.weight.default(1).describe('Share of traffic where a policy uses weights. Default 1.'),
+  labels: workerFields.labels.default({}).describe('Free labels, for policies and people.'),
   api_key: secret().optional().describe('Bearer key that this worker wants. Default: that of the cluster.'),
   backend: z.string().optional().describe('Backend plugin that speaks to it. Default: by runtime.'),
 });

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
 import { parsedText } from '../core/api/config-scalars.js';
+import { parseWorkerUrl } from '../core/api/worker-fields.js';
 import { Secret } from './secret.js';
 
 export * from '../core/api/config-scalars.js';
@@ -32,31 +33,17 @@ export function network() {
   return parsedText(parse, 'is not a network like 10.0.0.0/8 or fd00::/8, nor an IP address');
 }
 
-const FUTURE_SCHEMES = ['grpc', 'grpcs', 'ipc', 'sim'];
-
-/** Base URL of a worker, `http://` or `https://`, without trailing slash; may have a path, no credentials, no query. */
+/** Base URL of a worker; see {@link parseWorkerUrl}. */
 export function workerUrl() {
   return z
     .string()
     .transform((text, context): string => {
-      const problem = workerUrlProblem(text);
-      if (problem === undefined) return text.replace(/\/+$/, '');
-      context.addIssue({ code: 'custom', message: problem });
+      const parsed = parseWorkerUrl(text);
+      if ('url' in parsed) return parsed.url;
+      context.addIssue({ code: 'custom', message: parsed.problem });
       return z.NEVER;
     })
     .meta({ format: 'uri' });
-}
-
-function workerUrlProblem(text: string): string | undefined {
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1];
-  if (scheme === undefined) return 'must be a URL that starts with http:// or https://';
-  if (FUTURE_SCHEMES.includes(scheme)) return `workers behind ${scheme}:// are not built yet`;
-  if (scheme !== 'http' && scheme !== 'https') return 'must start with http:// or https:// in lower case';
-  if (!URL.canParse(text)) return 'is not a valid URL';
-  const url = new URL(text);
-  if (url.username !== '' || url.password !== '') return 'must hold no user name or password: use api_key';
-  if (url.search !== '' || url.hash !== '') return 'must end before ? and #';
-  return undefined;
 }
 
 /** Non-empty text that is never shown. */

@@ -25,3 +25,4 @@ export * from './stream-info.js';
 export * from './tenant-identity.js';
 export * from './upstream.js';
 export * from './worker.js';
+export * from './worker-fields.js';

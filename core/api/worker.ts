@@ -1,12 +1,13 @@
 import { createToken, type InjectionToken } from './injection.js';
 import type { Priority } from './scalars.js';
 import type { UpstreamTls } from './upstream.js';
+import type { WORKER_RUNTIMES } from './worker-fields.js';
 
 /**
  * What stands behind a worker: an engine; `generic`, a server that speaks OpenAI's API and is none of them; `external`, a
  * cloud provider.
  */
-export type WorkerRuntime = 'sglang' | 'vllm' | 'trtllm' | 'mlx' | 'tokenspeed' | 'generic' | 'external';
+export type WorkerRuntime = (typeof WORKER_RUNTIMES)[number];
 export type WorkerType = 'regular' | 'prefill' | 'decode';
 /** `pending`: never seen healthy. `draining`: takes nothing new, finishes what it has. */
 export type WorkerHealth = 'pending' | 'healthy' | 'unhealthy' | 'draining';

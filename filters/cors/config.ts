@@ -1,15 +1,11 @@
 import * as z from 'zod';
+import { headerName } from '../../core/api/index.js';
 
 /** Header name, or a prefix that ends in `*`. */
 const headerPattern = z
   .string()
   .regex(/^[A-Za-z0-9!#$%&'+.^_`|~-]*\*?$/, 'is not a header name or a prefix ending in *')
   .min(1, 'must not be empty')
-  .transform((name) => name.toLowerCase());
-
-const headerName = z
-  .string()
-  .regex(/^[A-Za-z0-9!#$%&'+.^_`|~-]+$/, 'is not the name of a header field')
   .transform((name) => name.toLowerCase());
 
 /** `*`, or exactly what browsers send as `Origin`: scheme, host, port unless it is the scheme's own. No path, no slash. */
@@ -48,7 +44,7 @@ export const configSchema = z
         'Request headers that they may send; `*` any, `x-my-*` a prefix. Default: those of the SDKs; any with `*`.',
       ),
     expose_headers: z
-      .array(headerName)
+      .array(headerName())
       .default([
         'x-request-id',
         'x-smg-error-code',

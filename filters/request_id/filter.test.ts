@@ -81,7 +81,7 @@ describe('request_id', () => {
   });
 
   it('refuses a header name that cannot be one', () => {
-    assert.throws(() => configSchema.parse({ headers: ['x request id'] }), /not the name of a header field/);
+    assert.throws(() => configSchema.parse({ headers: ['x request id'] }), /is not an HTTP header name/);
     assert.throws(() => configSchema.parse({ header: [] }));
   });
 });

@@ -2,9 +2,6 @@ import type { Attempt, Counter, Family, Histogram, StatsScope, Worker } from '..
 import { BoundCounters, childMap } from './bound-counters.js';
 import { kindOf } from './worker-kind.js';
 
-/** Fleets are large, and a worker's series go when it does. */
-const MAX_WORKER_SERIES = 5000;
-
 /** Bound series of one worker. */
 interface WorkerSeries {
   readonly duration: Histogram;
@@ -29,13 +26,11 @@ export class WorkerMetrics {
       name: 'smg_worker_requests_total',
       help: 'Attempts sent to a worker',
       labels: ['worker', 'model'],
-      maxSeries: MAX_WORKER_SERIES,
     });
     this.#duration = stats.histogram({
       name: 'smg_worker_request_duration_seconds',
       help: 'From choosing the worker to the end of the attempt',
       labels: ['worker'],
-      maxSeries: MAX_WORKER_SERIES,
       buckets: durationBuckets,
     });
     this.#responses = stats.counter({

@@ -1,11 +1,14 @@
 import * as z from 'zod';
-import type { Backends, Clock, Counter, Family, StatsScope, Worker } from '../../core/api/index.js';
+import {
+  type Backends,
+  type Clock,
+  type Counter,
+  type Family,
+  headerName,
+  type StatsScope,
+  type Worker,
+} from '../../core/api/index.js';
 import { createForwardedNames } from './worker-headers.js';
-
-const fieldName = z
-  .string()
-  .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'must be the name of a header field')
-  .transform((name) => name.toLowerCase());
 
 /** Fields that would break the framing or the trust between gateway and worker if a client could set them. */
 const NEVER_FORWARDED: ReadonlySet<string> = new Set([
@@ -27,7 +30,7 @@ const NEVER_FORWARDED: ReadonlySet<string> = new Set([
 export const configSchema = z.strictObject({
   forward_headers: z
     .array(
-      fieldName.refine((name) => !NEVER_FORWARDED.has(name), {
+      headerName().refine((name) => !NEVER_FORWARDED.has(name), {
         error: 'this field belongs to the connection and cannot be forwarded',
       }),
     )

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parseWorkerUrl, WORKER_RUNTIMES, workerFields } from '../../api/worker-fields.js';
 
 /**
  * A worker as POST and PUT /workers take it: SMG's record (spelling of SMG 1.13), with `cluster`, `weight` and `backend` of
@@ -45,18 +46,12 @@ const overloadSchema = z.strictObject({
   token_usage: z.number().positive().max(1).optional(),
 });
 
-const runtime = z.enum(['unspecified', 'sglang', 'vllm', 'trtllm', 'mlx', 'tokenspeed', 'generic', 'external']);
-
 /** What may be changed later without sending the whole record. */
 const changeable = {
-  priority: z
-    .int()
-    .min(0)
-    .max(2 ** 32 - 1)
-    .optional(),
-  cost: z.number().positive().optional(),
-  weight: z.number().min(0).max(1_000).optional(),
-  api_key: z.string().min(1).max(4_096).optional(),
+  priority: workerFields.priority.optional(),
+  cost: workerFields.cost.optional(),
+  weight: workerFields.weight.optional(),
+  api_key: workerFields.apiKey.optional(),
   health: healthSchema.optional(),
 };
 
@@ -64,12 +59,12 @@ const recordSchema = z.strictObject({
   ...changeable,
   url: z.string(),
   cluster: z.string().optional(),
-  runtime: runtime.optional(),
+  runtime: z.enum([...WORKER_RUNTIMES, 'unspecified']).optional(),
   worker_type: z.enum(['regular']).optional(),
   connection_mode: z.enum(['http']).optional(),
   backend: z.string().optional(),
   models: z.array(z.union([z.string().min(1), modelCardSchema])).optional(),
-  labels: z.record(z.string(), z.string()).optional(),
+  labels: workerFields.labels.optional(),
   http_pool: poolSchema.optional(),
   resilience: resilienceSchema.optional(),
   overload: overloadSchema.optional(),
@@ -141,29 +136,11 @@ export function parsePatch(body: Buffer): WorkerPatch {
   return check(patchSchema, parseObject(body));
 }
 
-/**
- * The one spelling of a worker's URL: no trailing slash, host in lower case, default port left out. Throws RecordError
- * unless it is `http://` or `https://` with a host.
- */
+/** {@link parseWorkerUrl} that throws RecordError. */
 export function normalizeUrl(text: string): string {
-  if (text === '') throw new RecordError('url: must not be empty');
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1];
-  if (scheme === undefined) throw new RecordError('url: must begin with http:// or https://');
-  if (['grpc', 'grpcs', 'ipc'].includes(scheme)) {
-    throw new RecordError(`url: ${scheme}:// workers are not built yet; http:// and https:// are`);
-  }
-  if (scheme !== 'http' && scheme !== 'https') {
-    throw new RecordError(`url: the scheme must be http or https, in lower case, not "${scheme.slice(0, 20)}"`);
-  }
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new RecordError('url: is not a URL with a host');
-  }
-  if (url.username !== '' || url.password !== '') throw new RecordError('url: must not hold credentials; use api_key');
-  if (url.search !== '' || url.hash !== '') throw new RecordError('url: must not have a query or fragment');
-  return url.origin + url.pathname.replace(/\/+$/, '');
+  const parsed = parseWorkerUrl(text);
+  if ('problem' in parsed) throw new RecordError(`url: ${parsed.problem}`);
+  return parsed.url;
 }
 
 function refuseRetryFields(resilience: unknown): void {

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import * as z from 'zod';
-import { duration } from '../duration.js';
+import { duration } from '../../../core/api/index.js';
 
 /** Labels of letters, digits, `-` and `_`, with or without the final dot. */
 const NAME =
@@ -11,6 +11,8 @@ function isServer(text: string): boolean {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)|([0-9A-Fa-f:]+:[0-9A-Fa-f:.]*))(?::(\d{1,5}))?$/.exec(text);
   return match !== null && isIP(match[1] ?? match[2] ?? match[3] ?? '') > 0 && Number(match[4] ?? 53) <= 65_535;
 }
+
+const DAY_MS = 24 * 3_600_000;
 
 export const configSchema = z
   .strictObject({
@@ -27,7 +29,7 @@ export const configSchema = z
       ),
     port: z.int().min(1).max(65_535).optional().describe('Port of the workers; srv records bring their own.'),
     scheme: z.enum(['http', 'https']).optional().describe('Default: https where the cluster has tls, else http.'),
-    refresh: duration(1_000)
+    refresh: duration(1_000, DAY_MS)
       .prefault('30s')
       .describe('Longest period of questions; addresses whose TTL is shorter are asked for sooner. Default 30s.'),
     resolver: z
@@ -35,7 +37,9 @@ export const configSchema = z
       .refine(isServer, 'is not an IP address with an optional port, like 10.0.0.10:53')
       .optional()
       .describe("Server to ask, `ip:port`. Default: the system's."),
-    grace: duration(0).prefault('30s').describe('How long a worker that is gone from the answers stays. Default 30s.'),
+    grace: duration(0, DAY_MS)
+      .prefault('30s')
+      .describe('How long a worker that is gone from the answers stays. Default 30s.'),
   })
   .superRefine(({ name, type, port }, context) => {
     const srv = type === 'srv' || (type === 'auto' && name.startsWith('_'));

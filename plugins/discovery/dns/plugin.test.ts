@@ -169,7 +169,7 @@ it('the settings are checked', () => {
     [{ name: 'a.test', port: 0 }, /port/],
     [{ name: 'a.test', port: 1, resolver: 'dns.test' }, /is not an IP address/],
     [{ name: 'a.test', port: 1, resolver: '1.1.1.1:99999' }, /is not an IP address/],
-    [{ name: 'a.test', port: 1, refresh: '1ms' }, /duration from 1000ms/],
+    [{ name: 'a.test', port: 1, refresh: '1ms' }, /must be at least 1s/],
     [{ name: 'a.test', port: 1, refesh: '1s' }, /refesh/],
   ];
   for (const [settings, message] of cases) {

@@ -1,6 +1,6 @@
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
-import type { DiscoveredWorker } from '../../../core/api/index.js';
+import { type DiscoveredWorker, parseWorkerUrl, workerFields } from '../../../core/api/index.js';
 
 /** A list that is refused as a whole. The message is for the log: it names places, never values. */
 export class WorkerListError extends Error {
@@ -13,16 +13,12 @@ const entrySchema = z.strictObject({
   worker_type: z.enum(['regular']).optional(),
   model_id: z.string().min(1).optional(),
   models: z.array(z.string().min(1)).optional(),
-  runtime: z.enum(['sglang', 'vllm', 'trtllm', 'mlx', 'tokenspeed', 'generic', 'external']).optional(),
-  priority: z
-    .int()
-    .min(0)
-    .max(2 ** 32 - 1)
-    .optional(),
-  cost: z.number().positive().optional(),
-  weight: z.number().min(0).max(1_000).optional(),
-  labels: z.record(z.string(), z.string()).optional(),
-  api_key: z.string().min(1).max(4_096).optional(),
+  runtime: workerFields.runtime.optional(),
+  priority: workerFields.priority.optional(),
+  cost: workerFields.cost.optional(),
+  weight: workerFields.weight.optional(),
+  labels: workerFields.labels.optional(),
+  api_key: workerFields.apiKey.optional(),
 });
 
 const listSchema = z.strictObject({ version: z.literal(1), workers: z.array(z.unknown()) });
@@ -61,26 +57,21 @@ function parseEntry(value: unknown, at: string): DiscoveredWorker {
   if (model_id !== undefined && models !== undefined) {
     throw new WorkerListError(`${at}.models: stands beside model_id; one of them says it`);
   }
-  const problem = urlProblem(rest.url);
-  if (problem !== undefined) throw new WorkerListError(`${at}.url: ${problem}`);
   return {
     ...rest,
-    url: rest.url.replace(/\/+$/, ''),
+    url: parseUrl(rest.url, at),
     workerType: worker_type,
     models: model_id === undefined ? models : [model_id],
     apiKey: api_key,
   };
 }
 
-function urlProblem(url: string): string | undefined {
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(url)?.[1];
-  if (scheme !== undefined && ['grpc', 'grpcs', 'ipc'].includes(scheme)) return `${scheme}:// is not built yet`;
-  if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') return 'must be http:// or https://';
-  const whole = scheme === undefined ? `http://${url}` : url;
-  if (!URL.canParse(whole)) return 'is not a URL with a host';
-  const { username, password, search, hash } = new URL(whole);
-  if (username !== '' || password !== '') return 'must not hold credentials; use api_key';
-  return search === '' && hash === '' ? undefined : 'must not have a query or fragment';
+/** A bare `host:port` stays one: its cluster knows the scheme. */
+function parseUrl(text: string, at: string): string {
+  const bare = !text.includes('://');
+  const parsed = parseWorkerUrl(bare ? `http://${text}` : text);
+  if ('problem' in parsed) throw new WorkerListError(`${at}.url: ${parsed.problem}`);
+  return bare ? text.replace(/\/+$/, '') : parsed.url;
 }
 
 function check<T extends z.ZodType>(schema: T, value: unknown, at: string): z.output<T> {

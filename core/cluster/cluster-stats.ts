@@ -7,9 +7,6 @@ export interface WorkerStatsScope extends StatsScope {
   removeLabelled(label: string, value: string): void;
 }
 
-/** Workers whose series are kept apart; beyond that they share one. */
-const MAX_WORKERS = 10_000;
-
 /** Metrics of workers and of the connections to them. One instance per process. Workers are labelled by their id. */
 export class ClusterStats {
   readonly #scope: WorkerStatsScope;
@@ -25,13 +22,11 @@ export class ClusterStats {
       name: 'smg_worker_health',
       help: '1 while the worker may be chosen, else 0',
       labels: ['worker'],
-      maxSeries: MAX_WORKERS,
     });
     this.#active = scope.gauge({
       name: 'smg_worker_requests_active',
       help: 'Requests that the worker is serving for this gateway',
       labels: ['worker'],
-      maxSeries: MAX_WORKERS,
     });
     this.#checks = scope.counter({
       name: 'smg_worker_health_checks_total',
@@ -42,13 +37,11 @@ export class ClusterStats {
       name: 'smg_worker_connections',
       help: 'Connections to the worker: open (in use or not) and idle',
       labels: ['worker', 'state'],
-      maxSeries: 2 * MAX_WORKERS,
     });
     this.#resends = scope.counter({
       name: 'smg_worker_stale_resends_total',
       help: 'Requests sent again because a kept connection turned out to be closed',
       labels: ['worker'],
-      maxSeries: MAX_WORKERS,
     });
   }
 

@@ -4,6 +4,8 @@ import { CounterSeries, GaugeSeries, HistogramSeries } from './series.js';
 
 /** Series of one family when its spec does not say. */
 const DEFAULT_MAX_SERIES = 1000;
+/** The same where a label is the id of a worker: those are ours to count, and a fleet has thousands. */
+const WORKER_MAX_SERIES = 20_000;
 /** Label value of the series that takes what does not fit any more. */
 const OTHER = 'other';
 /** Between the label values of a series' key; refused nowhere, since a clash would only merge two series. */
@@ -39,7 +41,7 @@ export class MetricFamily<S extends Series> implements Family<S> {
     this.help = spec.help;
     this.labels = spec.labels ?? [];
     this.buckets = buckets;
-    this.#maxSeries = spec.maxSeries ?? DEFAULT_MAX_SERIES;
+    this.#maxSeries = spec.maxSeries ?? (this.labels.includes('worker') ? WORKER_MAX_SERIES : DEFAULT_MAX_SERIES);
     this.#create = create;
     this.#onOverflow = onOverflow;
   }

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findFreePorts } from '../gateway/gateway-start.js';
 import { stopProcess } from '../gateway/pinned-process.js';
 import { listProcessTree, readCpuMs, readMemoryMib } from '../gateway/process-stat.js';
 import { repositoryPath } from '../gateway/program.js';
@@ -30,7 +30,7 @@ export class AdminClient {
 
   static async start(name: string): Promise<AdminClient> {
     const directory = mkdtempSync(join(tmpdir(), `smg-${name}-`));
-    const port = await freePort();
+    const [port] = await findFreePorts();
     const file = join(directory, 'gateway.yaml');
     writeFileSync(
       file,
@@ -130,14 +130,4 @@ export class AdminClient {
     await stopProcess(this.#child);
     rmSync(this.#directory, { recursive: true, force: true });
   }
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
-    });
-  });
 }

@@ -121,7 +121,7 @@ function probe(port: number): Promise<number | undefined> {
 }
 
 /** Two ports that nothing listens on; both are held while looking, so they differ. */
-async function findFreePorts(): Promise<[number, number]> {
+export async function findFreePorts(): Promise<[number, number]> {
   const servers = [createServer(), createServer()] as const;
   const ports = await Promise.all(
     servers.map(

@@ -1,5 +1,6 @@
 import { GatewayError } from '../api/errors.js';
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from '../api/headers.js';
+import { providerAuthHeaders, providerOfUrl } from '../api/provider.js';
 import type {
   UpstreamClient,
   UpstreamExchange,
@@ -7,7 +8,7 @@ import type {
   UpstreamRequest,
   UpstreamTls,
 } from '../api/upstream.js';
-import type { UpstreamTimeouts } from '../api/worker.js';
+import type { UpstreamTimeouts, Worker, WorkerRuntime } from '../api/worker.js';
 
 /** One control-plane request. */
 export interface FetchOptions {
@@ -25,6 +26,19 @@ export interface FetchOptions {
   readonly tls?: UpstreamTls | undefined;
   /** Gives up when aborted; the promise rejects with its reason. */
   readonly signal?: AbortSignal;
+}
+
+/**
+ * What a worker wants to see of whoever asks it anything: its key, the way its provider takes keys, and the certificates of
+ * its cluster.
+ */
+export function accessOf({ apiKey, runtime, url, tls }: AskedWorker): Pick<FetchOptions, 'headers' | 'tls'> {
+  if (apiKey === undefined) return { tls };
+  return { tls, headers: providerAuthHeaders(runtime === 'external' ? providerOfUrl(url) : undefined, apiKey) };
+}
+
+interface AskedWorker extends Pick<Worker, 'apiKey' | 'url' | 'tls'> {
+  readonly runtime: WorkerRuntime | undefined;
 }
 
 export interface FetchedResponse {

@@ -7,7 +7,8 @@ import { FakeClock } from '../testing/fake-clock.js';
 import { ProbeLimiter } from './detection/probe-limiter.js';
 import { HealthChecker } from './health-checker.js';
 import { ManagedWorker, type WorkerObserver } from './worker.js';
-import { DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
+import { createWorkerSpec } from './worker-spec.fixture.js';
+import { DEFAULT_HEALTH_CHECK, type WorkerSpec } from './worker-spec.js';
 
 /** One request that waits for its answer. */
 interface Asked {
@@ -74,23 +75,7 @@ afterEach(() => {
 
 function start(change: Partial<WorkerSpec> = {}, health: Partial<WorkerSpec['health']> = {}): void {
   worker = new ManagedWorker(
-    {
-      url: 'http://worker/base',
-      cluster: 'main',
-      runtime: 'vllm',
-      workerType: 'regular',
-      backend: 'openai',
-      models: ['m'],
-      priority: 50,
-      cost: 1,
-      weight: 1,
-      labels: {},
-      apiKey: undefined,
-      health: { ...DEFAULT_HEALTH_CHECK, ...health },
-      pool: DEFAULT_POOL,
-      drain: DEFAULT_DRAIN,
-      ...change,
-    },
+    createWorkerSpec({ url: 'http://worker/base', health: { ...DEFAULT_HEALTH_CHECK, ...health }, ...change }),
     observer,
     undefined,
   );

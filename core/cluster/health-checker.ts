@@ -1,10 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../api/clock.js';
 import { GatewayError } from '../api/errors.js';
-import { providerAuthHeaders, providerOfUrl } from '../api/provider.js';
 import type { Counter } from '../api/stats.js';
 import type { UpstreamClient } from '../api/upstream.js';
-import { type FetchOptions, fetchResponse, isSuccess } from './control-fetch.js';
+import { accessOf, type FetchOptions, fetchResponse, isSuccess } from './control-fetch.js';
 import { detectWorker } from './detection/detect-worker.js';
 import { ProbeLimiter, type ProbePlace } from './detection/probe-limiter.js';
 import { DetectionError, engineRoot, failureReason } from './detection/worker-questions.js';
@@ -300,11 +299,7 @@ class WorkerCheck {
   }
 
   #fetchOptions(timeoutMs: number, signal: AbortSignal): FetchOptions {
-    const { apiKey, runtime, url, tls } = this.#spec;
-    const options = { timeoutMs, signal, tls };
-    if (apiKey === undefined) return options;
-    const provider = runtime === 'external' ? providerOfUrl(url) : undefined;
-    return { ...options, headers: providerAuthHeaders(provider, apiKey) };
+    return { timeoutMs, signal, ...accessOf(this.#spec) };
   }
 }
 

@@ -14,7 +14,8 @@ import { HttpUpstreamClient } from './upstream-client.js';
 import type { ManagedWorker } from './worker.js';
 import { WorkerProtection } from './worker-protection.js';
 import { WorkerRegistry } from './worker-registry.js';
-import { DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
+import { createWorkerSpec } from './worker-spec.fixture.js';
+import { DEFAULT_HEALTH_CHECK, type WorkerSpec } from './worker-spec.js';
 
 interface Bench {
   readonly worker: ManagedWorker;
@@ -80,23 +81,9 @@ describe('load monitor', () => {
       registry.close();
       client.closeAll();
     });
-    const spec: WorkerSpec = {
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      cluster: 'c',
-      runtime,
-      workerType: 'regular',
-      backend: 'openai_compatible',
-      models: ['m'],
-      priority: 50,
-      cost: 1,
-      weight: 1,
-      labels: {},
-      apiKey: undefined,
-      health: { ...DEFAULT_HEALTH_CHECK, enabled: false },
-      pool: DEFAULT_POOL,
-      drain: DEFAULT_DRAIN,
-      protection,
-    };
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const health = { ...DEFAULT_HEALTH_CHECK, enabled: false };
+    const spec = createWorkerSpec({ url, runtime, health, protection });
     const [worker] = registry.update('test', [spec]) as [ManagedWorker];
     return {
       worker,

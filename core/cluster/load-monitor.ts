@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../api/clock.js';
 import { GatewayError } from '../api/errors.js';
-import type { ControlClient, FetchOptions } from './control-fetch.js';
+import { accessOf, type ControlClient, type FetchOptions } from './control-fetch.js';
 import { createEngineLoad, type EngineReport } from './engine-metrics.js';
 import { LoadProbe } from './load-probe.js';
 import type { LoadStats } from './load-stats.js';
@@ -210,8 +210,6 @@ class WorkerPoll {
   }
 
   #fetchOptions(): FetchOptions {
-    const { apiKey, tls } = this.#worker;
-    const options = { timeoutMs: POLL_TIMEOUT_MS, signal: this.#abort.signal, tls };
-    return apiKey === undefined ? options : { ...options, headers: { authorization: `Bearer ${apiKey}` } };
+    return { timeoutMs: POLL_TIMEOUT_MS, signal: this.#abort.signal, ...accessOf(this.#worker) };
   }
 }

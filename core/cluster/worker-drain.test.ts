@@ -7,27 +7,16 @@ import { FakeClock } from '../testing/fake-clock.js';
 import { HealthChecker } from './health-checker.js';
 import type { ManagedWorker } from './worker.js';
 import { WorkerRegistry } from './worker-registry.js';
-import { DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
+import { createWorkerSpec } from './worker-spec.fixture.js';
+import { DEFAULT_HEALTH_CHECK } from './worker-spec.js';
 
 const SETTLE_MS = 100;
 const TIMEOUT_MS = 1_000;
 
-const SPEC: WorkerSpec = {
-  url: 'http://worker.test:8000',
-  cluster: 'c',
-  runtime: 'sglang',
-  workerType: 'regular',
-  backend: 'sglang_http',
-  models: ['m'],
-  priority: 50,
-  cost: 1,
-  weight: 1,
-  labels: {},
-  apiKey: undefined,
+const SPEC = createWorkerSpec({
   health: { ...DEFAULT_HEALTH_CHECK, enabled: false },
-  pool: DEFAULT_POOL,
   drain: { settleMs: SETTLE_MS, timeoutMs: TIMEOUT_MS },
-};
+});
 
 /** What a worker that is wanted and given up again must do, said plainly. */
 class Model {

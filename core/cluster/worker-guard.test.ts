@@ -5,7 +5,8 @@ import { DEFAULT_BREAKER } from './circuit-breaker.js';
 import { DEFAULT_PROTECTION, type ProtectionSettings } from './protection-settings.js';
 import { ManagedWorker } from './worker.js';
 import { WorkerGuard } from './worker-guard.js';
-import { DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, DEFAULT_POOL } from './worker-spec.js';
+import { createWorkerSpec } from './worker-spec.fixture.js';
+import { DEFAULT_HEALTH_CHECK } from './worker-spec.js';
 
 describe('guard of a worker whose settings change', () => {
   let clock: FakeClock;
@@ -15,23 +16,7 @@ describe('guard of a worker whose settings change', () => {
   beforeEach(() => {
     clock = new FakeClock();
     worker = new ManagedWorker(
-      {
-        url: 'http://worker',
-        cluster: 'c',
-        runtime: 'vllm',
-        workerType: 'regular',
-        backend: 'openai_compatible',
-        models: ['m'],
-        priority: 50,
-        cost: 1,
-        weight: 1,
-        labels: {},
-        apiKey: undefined,
-        health: DEFAULT_HEALTH_CHECK,
-        pool: DEFAULT_POOL,
-        drain: DEFAULT_DRAIN,
-        protection: DEFAULT_PROTECTION,
-      },
+      createWorkerSpec({ protection: DEFAULT_PROTECTION }),
       { onWorkerOutcome() {}, onWorkerIdle() {}, onWorkerChange() {} },
       undefined,
     );

@@ -14,7 +14,8 @@ import { HttpUpstreamClient } from './upstream-client.js';
 import type { ManagedWorker } from './worker.js';
 import { logWorkerEvents } from './worker-event-log.js';
 import { WorkerRegistry } from './worker-registry.js';
-import { DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
+import { createWorkerSpec } from './worker-spec.fixture.js';
+import type { WorkerSpec } from './worker-spec.js';
 
 const clock = new SystemClock();
 let store: StatsStore;
@@ -50,23 +51,7 @@ afterEach(async () => {
 });
 
 function spec(change: Partial<WorkerSpec> = {}): WorkerSpec {
-  return {
-    url,
-    cluster: 'main',
-    runtime: undefined,
-    workerType: 'regular',
-    backend: 'openai',
-    models: [],
-    priority: 50,
-    cost: 1,
-    weight: 1,
-    labels: {},
-    apiKey: undefined,
-    health: DEFAULT_HEALTH_CHECK,
-    pool: DEFAULT_POOL,
-    drain: DEFAULT_DRAIN,
-    ...change,
-  };
+  return createWorkerSpec({ url, cluster: 'main', runtime: undefined, models: [], ...change });
 }
 
 /** A generation with these workers, brought into force once their health is known. */

@@ -1,6 +1,6 @@
 import { GatewayError } from '../api/errors.js';
 import type { UpstreamClient } from '../api/upstream.js';
-import { type FetchedResponse, type FetchOptions, fetchResponse, isSuccess } from '../cluster/control-fetch.js';
+import { accessOf, type FetchedResponse, fetchResponse, isSuccess } from '../cluster/control-fetch.js';
 import { engineRoot } from '../cluster/detection/worker-questions.js';
 import type { ManagedWorker } from '../cluster/worker.js';
 import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
@@ -139,11 +139,6 @@ async function askAll(
 
 function failureOf({ status }: FetchedResponse): string | undefined {
   return isSuccess(status) ? undefined : `HTTP status ${status}`;
-}
-
-/** What the worker wants to see: its key, and its cluster's certificates. */
-function accessOf({ apiKey, tls }: ManagedWorker): Pick<FetchOptions, 'headers' | 'tls'> {
-  return { tls, ...(apiKey === undefined ? {} : { headers: { authorization: `Bearer ${apiKey}` } }) };
 }
 
 function summary(outcomes: readonly Outcome[], { flushed }: { flushed: boolean }): LocalResponse {

@@ -2,7 +2,7 @@ import { GatewayError } from '../api/errors.js';
 import type { UpstreamClient } from '../api/upstream.js';
 import type { ModelCard, Worker } from '../api/worker.js';
 import type { ClusterSet } from '../cluster/clusters.js';
-import { fetchResponse } from '../cluster/control-fetch.js';
+import { accessOf, fetchResponse } from '../cluster/control-fetch.js';
 import { engineRoot } from '../cluster/detection/worker-questions.js';
 import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
 import { describeModelCard } from './model-card-json.js';
@@ -84,13 +84,10 @@ function oneModel(clusters: ClusterSet, request: LocalRequest): LocalResponse {
 /** Asks the first healthy worker the same question; its answer passes with its status. */
 async function relay(sources: InformationSources, request: LocalRequest): Promise<LocalResponse> {
   const worker = firstHealthy(sources.clusters);
-  const headers: Record<string, string> = {};
-  if (worker.apiKey !== undefined) headers.authorization = `Bearer ${worker.apiKey}`;
   const answer = await fetchResponse(sources.client, engineRoot(worker.url) + request.path, {
-    headers,
     timeoutMs: WORKER_TIMEOUT_MS,
     signal: request.signal,
-    tls: worker.tls,
+    ...accessOf(worker),
   });
   return {
     status: answer.status,

@@ -2,6 +2,7 @@ import type { GatewayConfig } from '../../../config/gateway.js';
 import type { Logger } from '../../api/log.js';
 import { NetworkAllowList } from '../../cluster/network-allow-list.js';
 import type { OverlayState } from './worker-overlay.js';
+import { clusterFor } from './worker-specs.js';
 
 /** Why a worker at this URL must not be added to this cluster (undefined: the first one); undefined when it may. */
 export async function refusalOf(
@@ -9,7 +10,7 @@ export async function refusalOf(
   url: string,
   cluster: string | undefined,
 ): Promise<string | undefined> {
-  const owner = clusters.find(({ name }) => cluster === undefined || name === cluster);
+  const owner = clusterFor(clusters, cluster);
   if (owner?.tls !== undefined && url.startsWith('http:') && defaults === 'standard') {
     return `is clear text, but the cluster "${owner.name}" has tls`;
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { ManagedWorker } from '../../cluster/worker.js';
-import { DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, DEFAULT_POOL } from '../../cluster/worker-spec.js';
+import { createWorkerSpec } from '../../cluster/worker-spec.fixture.js';
 import { FakeClock } from '../../testing/fake-clock.js';
 import { WorkerJobs } from './worker-jobs.js';
 
@@ -18,22 +18,7 @@ describe('jobs of the worker API', () => {
 
   /** A worker that tells the jobs of its changes, as the registry does. */
   function createWorker(port = 1): ManagedWorker {
-    const spec = {
-      url: `http://127.0.0.1:${port}`,
-      cluster: 'c',
-      runtime: undefined,
-      workerType: 'regular',
-      backend: undefined,
-      models: [],
-      priority: 50,
-      cost: 1,
-      weight: 1,
-      labels: {},
-      apiKey: undefined,
-      health: DEFAULT_HEALTH_CHECK,
-      pool: DEFAULT_POOL,
-      drain: DEFAULT_DRAIN,
-    } as const;
+    const spec = createWorkerSpec({ url: `http://127.0.0.1:${port}`, runtime: undefined, models: [] });
     return new ManagedWorker(
       spec,
       {

@@ -5,7 +5,7 @@ import { workerId } from '../../cluster/worker.js';
 import type { WorkerRegistry } from '../../cluster/worker-registry.js';
 import type { WorkerIdentity, WorkerSource, WorkerSpec } from '../../cluster/worker-spec.js';
 import { RecordError, type WorkerPatch, type WorkerRecord } from './worker-record.js';
-import { recordSpec, withHealth } from './worker-specs.js';
+import { clusterFor, recordSpec, withHealth } from './worker-specs.js';
 
 /** The source under which workers of the admin API are in the registry. */
 export const API_SOURCE = Symbol('admin API');
@@ -148,7 +148,7 @@ export class WorkerOverlay {
   }
 
   #findCluster(record: WorkerRecord): ClusterConfig | undefined {
-    return this.#clusters.find(({ name }) => record.cluster === undefined || name === record.cluster);
+    return clusterFor(this.#clusters, record.cluster);
   }
 
   #clusterOf(record: WorkerRecord): ClusterConfig {

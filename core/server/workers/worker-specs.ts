@@ -8,7 +8,7 @@ import {
   withOverrides,
 } from '../../cluster/protection-settings.js';
 import { UpstreamTlsSettings } from '../../cluster/upstream-tls.js';
-import { type ClusterSpec, DEFAULT_DRAIN, type WorkerSpec } from '../../cluster/worker-spec.js';
+import { type ClusterSpec, DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, type WorkerSpec } from '../../cluster/worker-spec.js';
 import { readModelCard } from '../model-card-json.js';
 import type { WorkerRecord } from './worker-record.js';
 
@@ -22,79 +22,78 @@ interface StatedWorker {
   readonly runtime?: WorkerRuntime | 'unspecified' | undefined;
 }
 
-/** The workers of a cluster that are written down. */
-export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
-  return cluster.workers.map((worker) => ({
-    url: worker.url,
+/** Cluster of that name; the first one where none is named. */
+export function clusterFor(clusters: readonly ClusterConfig[], name: string | undefined): ClusterConfig | undefined {
+  return clusters.find((cluster) => name === undefined || cluster.name === name);
+}
+
+/** What a cluster says for every worker in it. */
+function clusterDefaults(cluster: ClusterConfig) {
+  return {
     cluster: cluster.name,
-    runtime: statedRuntime(worker),
-    workerType: worker.worker_type,
-    backend: worker.backend,
-    models: worker.models.length > 0 ? worker.models : cluster.models,
-    priority: worker.priority,
-    cost: worker.cost,
-    weight: worker.weight,
-    labels: worker.labels,
-    apiKey: (worker.api_key ?? cluster.api_key)?.reveal(),
-    health: healthSettings(cluster, statedRuntime(worker) === 'external'),
+    models: cluster.models,
+    apiKey: cluster.api_key?.reveal(),
     pool: poolSettings(cluster),
     tls: tlsSettings(cluster),
     drain: DEFAULT_DRAIN,
     dpAware: cluster.dp.aware,
     protection: protectionSettings(cluster),
-  }));
+  };
 }
 
-/** Workers that engines of this process are. */
+/** The workers of a cluster that are written down. */
+export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
+  const defaults = clusterDefaults(cluster);
+  return cluster.workers.map((worker): WorkerSpec => {
+    const runtime = statedRuntime(worker);
+    return {
+      ...defaults,
+      url: worker.url,
+      runtime,
+      workerType: worker.worker_type,
+      backend: worker.backend,
+      models: worker.models.length > 0 ? worker.models : defaults.models,
+      priority: worker.priority,
+      cost: worker.cost,
+      weight: worker.weight,
+      labels: worker.labels,
+      apiKey: worker.api_key?.reveal() ?? defaults.apiKey,
+      health: healthSettings(cluster, runtime === 'external'),
+    };
+  });
+}
+
+/** Workers that engines of this process are: clear text, whatever TLS the cluster speaks to others. */
 export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[]): WorkerSpec[] {
-  return urls.map((url) => ({
-    url,
-    cluster: cluster.name,
-    runtime: undefined,
-    workerType: 'regular',
-    backend: undefined,
-    models: cluster.models,
-    priority: 50,
-    cost: 1,
-    weight: 1,
-    labels: {},
-    apiKey: cluster.api_key?.reveal(),
-    health: healthSettings(cluster, false),
-    pool: poolSettings(cluster),
-    drain: DEFAULT_DRAIN,
-    dpAware: cluster.dp.aware,
-    protection: protectionSettings(cluster),
-  }));
+  return urls.map((url) => ({ ...recordSpec({ url, models: [] }, cluster), tls: undefined }));
 }
 
 /** A worker of the admin API in its cluster, whose settings it takes where it has none. */
 export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): WorkerSpec {
+  const defaults = clusterDefaults(cluster);
   const runtime = statedRuntime(record);
   const models = record.models.map(({ id }) => id);
-  const pool = poolSettings(cluster);
   const { pool_idle_timeout_secs: idleSeconds, pool_max_connections: maxConnections } = record.http_pool ?? {};
   return {
+    ...defaults,
     url: record.url,
-    cluster: cluster.name,
     runtime,
     workerType: record.worker_type ?? 'regular',
     backend: record.backend,
-    models: models.length > 0 ? models : cluster.models,
+    models: models.length > 0 ? models : defaults.models,
     cards: record.models.map((card): ModelCard => readModelCard(card)),
     priority: record.priority ?? 50,
     cost: record.cost ?? 1,
     weight: record.weight ?? 1,
     labels: record.labels ?? {},
-    apiKey: record.api_key ?? cluster.api_key?.reveal(),
-    tls: tlsSettings(cluster),
-    protection: recordProtection(record, protectionSettings(cluster)),
+    apiKey: record.api_key ?? defaults.apiKey,
+    protection: recordProtection(record, defaults.protection),
     pool: {
-      ...pool,
-      maxConnections: maxConnections ?? pool.maxConnections,
-      idleMs: idleSeconds === undefined ? pool.idleMs : idleSeconds * 1_000,
+      ...defaults.pool,
+      maxConnections: maxConnections ?? defaults.pool.maxConnections,
+      idleMs: idleSeconds === undefined ? defaults.pool.idleMs : idleSeconds * 1_000,
     },
-    dpAware: cluster.dp.aware,
-    ...withHealth(record.health, { health: healthSettings(cluster, runtime === 'external'), drain: DEFAULT_DRAIN }),
+    ...withHealth(record.health, { health: healthSettings(cluster, runtime === 'external'), drain: defaults.drain }),
   };
 }
 
@@ -173,16 +172,7 @@ function shedsOverload({ overload }: ClusterConfig): boolean {
 /** `external`: a cloud API, which has no probe path. */
 function healthSettings(cluster: ClusterConfig, external: boolean): WorkerSpec['health'] {
   const { health } = cluster;
-  if (health === 'off') {
-    return {
-      enabled: false,
-      path: '/health',
-      intervalMs: 10_000,
-      timeoutMs: 5_000,
-      unhealthyAfter: 3,
-      healthyAfter: 2,
-    };
-  }
+  if (health === 'off') return { ...DEFAULT_HEALTH_CHECK, enabled: false };
   return {
     enabled: !external,
     path: health.path,

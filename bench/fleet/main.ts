@@ -19,40 +19,47 @@ const PICKS = 20_000;
 /** `npm run bench -- fleet`: what 2,000 workers cost. Prints one table; the exit code is 1 when a worker was lost. */
 export async function runFleetBench(): Promise<number> {
   const fleet = compileFleetProgram();
-  const { ports } = await fleet.ask({ count: WORKERS });
-  const gateway = await AdminClient.start('fleet');
   try {
-    const rows: string[] = [];
-    let from = 0;
-    for (let upTo = STEP; upTo <= WORKERS; upTo += STEP) {
-      const startedMs = performance.now();
-      const cpuBefore = gateway.cpuMs();
-      for (; from < upTo; from++) await gateway.add(`http://127.0.0.1:${ports[from]}`);
-      await gateway.untilReady(upTo);
-      const ms = performance.now() - startedMs;
-      rows.push(
-        `| register ${upTo - STEP + 1} to ${upTo}, one by one, until ready | ${ms.toFixed(0)} ms, ${((gateway.cpuMs() - cpuBefore) / STEP).toFixed(2)} ms CPU a worker |`,
-      );
+    const { ports } = await fleet.ask({ count: WORKERS });
+    const gateway = await AdminClient.start('fleet');
+    try {
+      return await measureFleet(gateway, ports);
+    } finally {
+      await gateway.stop();
     }
-    const list = await gateway.timeList(20);
-    rows.push(`| GET /workers | median ${list.median.toFixed(1)} ms, slowest ${list.slowest.toFixed(1)} ms |`);
-    const one = await gateway.requestCpuUs('model-7', 3_000);
-    rows.push(`| chat through it, one client | ${one.toFixed(0)} µs CPU a request |`);
-    await sleep(2_000);
-    const cpuBefore = gateway.cpuMs();
-    const startedMs = performance.now();
-    await sleep(IDLE_MS);
-    const share = (gateway.cpuMs() - cpuBefore) / (performance.now() - startedMs);
-    rows.push(
-      `| idle, 100 probes a second | ${(share * 100).toFixed(1)} % of a core, ${gateway.rssMib().toFixed(0)} MiB |`,
-    );
-    rows.push(...choiceRows());
-    console.log(`| ${WORKERS} workers | |\n|---|---|\n${rows.join('\n')}`);
-    return (await gateway.readyCount()) === WORKERS ? 0 : 1;
   } finally {
-    await gateway.stop();
     await fleet.stop();
   }
+}
+
+async function measureFleet(gateway: AdminClient, ports: readonly number[]): Promise<number> {
+  const rows: string[] = [];
+  let from = 0;
+  for (let upTo = STEP; upTo <= WORKERS; upTo += STEP) {
+    const startedMs = performance.now();
+    const cpuBefore = gateway.cpuMs();
+    for (; from < upTo; from++) await gateway.add(`http://127.0.0.1:${ports[from]}`);
+    await gateway.untilReady(upTo);
+    const ms = performance.now() - startedMs;
+    rows.push(
+      `| register ${upTo - STEP + 1} to ${upTo}, one by one, until ready | ${ms.toFixed(0)} ms, ${((gateway.cpuMs() - cpuBefore) / STEP).toFixed(2)} ms CPU a worker |`,
+    );
+  }
+  const list = await gateway.timeList(20);
+  rows.push(`| GET /workers | median ${list.median.toFixed(1)} ms, slowest ${list.slowest.toFixed(1)} ms |`);
+  const one = await gateway.requestCpuUs('model-7', 3_000);
+  rows.push(`| chat through it, one client | ${one.toFixed(0)} µs CPU a request |`);
+  await sleep(2_000);
+  const cpuBefore = gateway.cpuMs();
+  const startedMs = performance.now();
+  await sleep(IDLE_MS);
+  const share = (gateway.cpuMs() - cpuBefore) / (performance.now() - startedMs);
+  rows.push(
+    `| idle, 100 probes a second | ${(share * 100).toFixed(1)} % of a core, ${gateway.rssMib().toFixed(0)} MiB |`,
+  );
+  rows.push(...choiceRows());
+  console.log(`| ${WORKERS} workers | |\n|---|---|\n${rows.join('\n')}`);
+  return (await gateway.readyCount()) === WORKERS ? 0 : 1;
 }
 
 /** Choice of one among all of them: selection by priority and health, then the policy. */

@@ -22,15 +22,18 @@ const SAMPLE_MS = 10_000;
 export async function runSoak(args: readonly string[]): Promise<number> {
   const minutes = Number(args[0] ?? 10);
   const sims = new SimProcesses();
-  await sims.startAll();
-  const gateway = await AdminClient.start('soak');
-  const soak = new Soak(gateway, sims, performance.now() + minutes * 60_000);
   try {
-    await soak.run();
-    console.log(soak.report(minutes));
-    return soak.failures === 0 ? 0 : 1;
+    await sims.startAll();
+    const gateway = await AdminClient.start('soak');
+    try {
+      const soak = new Soak(gateway, sims, performance.now() + minutes * 60_000);
+      await soak.run();
+      console.log(soak.report(minutes));
+      return soak.failures === 0 ? 0 : 1;
+    } finally {
+      await gateway.stop();
+    }
   } finally {
-    await gateway.stop();
     await sims.stopAll();
   }
 }

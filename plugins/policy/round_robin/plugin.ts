@@ -5,8 +5,8 @@ import { cumulativeShares } from '../shares.js';
 /** Position in one list of candidates. */
 interface Cursor {
   next: number;
-  /** What each candidate has saved up towards its next turn; undefined where all shares are equal. */
-  readonly credits: Float64Array | undefined;
+  /** Undefined where all shares are equal. */
+  readonly turns: WeightedTurns | undefined;
 }
 
 /**
@@ -20,14 +20,13 @@ interface Cursor {
 export class RoundRobinPolicy implements Policy {
   readonly #cursors = new WeakMap<readonly Worker[], Cursor>();
   #lastList: readonly Worker[] | undefined = undefined;
-  #lastCursor: Cursor = { next: 0, credits: undefined };
+  #lastCursor: Cursor = { next: 0, turns: undefined };
   #lastPicked: Worker | undefined = undefined;
 
   pick(candidates: readonly Worker[]): Worker {
     const cursor = candidates === this.#lastList ? this.#lastCursor : this.#cursorOf(candidates);
-    const { credits } = cursor;
     const inTurn = cursor.next < candidates.length ? cursor.next : 0;
-    const index = credits === undefined ? inTurn : takeRichest(candidates, credits);
+    const index = cursor.turns === undefined ? inTurn : cursor.turns.take();
     cursor.next = index + 1;
     const worker = candidates[index] as Worker;
     this.#lastPicked = worker;
@@ -38,8 +37,8 @@ export class RoundRobinPolicy implements Policy {
     let cursor = this.#cursors.get(candidates);
     if (cursor === undefined) {
       const next = this.#positionAfterLastPicked(candidates);
-      const equal = cumulativeShares(candidates) === undefined;
-      cursor = { next, credits: equal ? undefined : new Float64Array(candidates.length) };
+      const turns = cumulativeShares(candidates) === undefined ? undefined : new WeightedTurns(candidates);
+      cursor = { next, turns };
       this.#cursors.set(candidates, cursor);
     }
     this.#lastList = candidates;
@@ -55,18 +54,36 @@ export class RoundRobinPolicy implements Policy {
   }
 }
 
-/** One step of smooth weighted round robin; changes `credits`. */
-function takeRichest(candidates: readonly Worker[], credits: Float64Array): number {
-  let richest = 0;
-  let sum = 0;
-  for (let i = 0; i < candidates.length; i++) {
-    const { share } = candidates[i] as Worker;
-    sum += share;
-    credits[i] = (credits[i] as number) + share;
-    if ((credits[i] as number) > (credits[richest] as number)) richest = i;
+/** Smooth weighted round robin over one list of candidates, whose shares are those of the list for its life. */
+class WeightedTurns {
+  readonly #shares: Float64Array;
+  /** What each candidate has saved up towards its next turn. */
+  readonly #credits: Float64Array;
+  readonly #sum: number;
+
+  constructor(candidates: readonly Worker[]) {
+    this.#shares = Float64Array.from(candidates, (worker) => worker.share);
+    this.#credits = new Float64Array(candidates.length);
+    this.#sum = this.#shares.reduce((sum, share) => sum + share, 0);
   }
-  credits[richest] = (credits[richest] as number) - sum;
-  return richest;
+
+  /** Index of the candidate whose turn it is. */
+  take(): number {
+    const shares = this.#shares;
+    const credits = this.#credits;
+    let richest = 0;
+    let most = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < credits.length; i++) {
+      const credit = (credits[i] as number) + (shares[i] as number);
+      credits[i] = credit;
+      if (credit > most) {
+        most = credit;
+        richest = i;
+      }
+    }
+    credits[richest] = most - this.#sum;
+    return richest;
+  }
 }
 
 export default definePolicy({

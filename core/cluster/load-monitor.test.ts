@@ -139,6 +139,22 @@ describe('load monitor', () => {
     assert.equal(bench.asked.length, 2);
   });
 
+  it('an idle worker that gets a request is asked at the next usual time, not after its long rest', async () => {
+    const bench = await createBench({ '/v1/loads': () => [200, loads(0, 0)] });
+    const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30));
+    await bench.round();
+    await settle();
+    const { pollMs } = DEFAULT_PROTECTION.load;
+    for (let i = 0; i < 3; i++) bench.clock.advance(pollMs);
+    await settle();
+    assert.equal(bench.asked.length, 1, 'idle: left alone');
+    const hold = bench.worker.acquireLoad();
+    for (let i = 0; i < 2; i++) bench.clock.advance(pollMs);
+    await settle();
+    assert.equal(bench.asked.length, 2);
+    hold.release();
+  });
+
   it('KV usage flags too, and limits of the worker stand for those of the gateway', async () => {
     const own = { ...DEFAULT_PROTECTION, overload: { waitingRequests: undefined, kvUsage: 0.5 } };
     const bench = await createBench({ '/v1/loads': () => [200, loads(99, 0.5)] }, 'sglang', own);

@@ -12,7 +12,7 @@ import type { WorkerRegistry } from './worker-registry.js';
 const POLL_TIMEOUT_MS = 5_000;
 /** Questions under way at a time, over all workers. */
 const MAX_CONCURRENT = 32;
-/** A worker that got nothing since its last report is asked this many times less often. */
+/** A worker without requests is asked this many times less often; one that gets some, at the next usual time. */
 const IDLE_FACTOR = 6;
 /** After this many times the usual pause it is asked together with a probe. */
 const JOIN_FACTOR = 4;
@@ -109,6 +109,8 @@ class WorkerPoll {
   #timer: Timer | undefined = undefined;
   /** From then on the next probe may bring the next question along; monotonic ms. */
   #mayJoinMs = Number.POSITIVE_INFINITY;
+  /** Until then an idle worker is not asked; monotonic ms. */
+  #restsUntilMs = 0;
   /** The last question went unanswered. */
   #missed = false;
   /** When it last told; monotonic. */
@@ -163,8 +165,11 @@ class WorkerPoll {
     const { pollMs } = worker.protection.load;
     const idle = answer !== 'failed' && worker.inFlight === 0 && !worker.overloaded;
     const { random = Math.random } = this.#dependencies;
-    this.#schedule((idle ? pollMs * IDLE_FACTOR : pollMs) * (0.9 + 0.2 * random()));
-    if (idle) this.#mayJoinMs = this.#dependencies.clock.monotonicMs() + pollMs * JOIN_FACTOR;
+    const pauseMs = pollMs * (0.9 + 0.2 * random());
+    const nowMs = this.#dependencies.clock.monotonicMs();
+    this.#restsUntilMs = idle ? nowMs + pauseMs * IDLE_FACTOR : 0;
+    if (idle) this.#mayJoinMs = nowMs + pollMs * JOIN_FACTOR;
+    this.#schedule(pauseMs);
   }
 
   #onReport(report: EngineReport): void {
@@ -201,7 +206,13 @@ class WorkerPoll {
   }
 
   #schedule(delayMs: number): void {
-    this.#timer = this.#dependencies.clock.setTimer(delayMs, () => this.#askSoon());
+    this.#timer = this.#dependencies.clock.setCoarseTimer(delayMs, () => this.#onTimer(delayMs));
+  }
+
+  #onTimer(pauseMs: number): void {
+    const restMs = this.#restsUntilMs - this.#dependencies.clock.monotonicMs();
+    if (restMs > 0 && this.#worker.inFlight === 0) this.#schedule(Math.min(pauseMs, restMs));
+    else this.#askSoon();
   }
 
   #askSoon(): void {

@@ -2,7 +2,7 @@
  * What one streamed event costs: splitting it off, reading its data, changing it, and only watching for the terminator.
  * Run: `node --import tsx bench/micro/sse-codec.ts`. Five rounds, alternating, medians; CPU time of the process.
  */
-import { type SseEventFrame, SseSplitter } from '../../core/http/sse-codec.js';
+import { type SseEventFrame, SseSplitter } from '../../core/inference/sse-codec.js';
 import { TerminatorWatch } from '../../core/inference/stream-terminator.js';
 
 const EVENT = Buffer.from(

@@ -1,6 +1,7 @@
+import type { Conversation } from './conversation.js';
 import type { GatewayError } from './errors.js';
 import type { ResponseHeaders } from './headers.js';
-import type { Delta, InferenceRequest } from './inference.js';
+import type { Delta, InferenceRequest, JsonObject } from './inference.js';
 
 /** Whose error envelope a client expects. */
 export type ErrorDialect = 'openai' | 'anthropic';
@@ -30,16 +31,21 @@ export interface ClientApi {
   readonly requestIdPrefix: string;
   /** False when a body without `model` may go to any worker (`/generate`, rerank). */
   readonly requiresModel: boolean;
+  /**
+   * Reads a request for workers that speak another dialect. Throws GatewayError (`invalid_type`, `invalid_value`,
+   * `missing_required_parameter`) that names the field. Absent: this api is no conversation.
+   */
+  readConversation?(body: JsonObject, stream: boolean): Conversation;
   /** Writes answers that arrive as deltas. Absent: only workers that speak this dialect can serve it. */
   createRenderer?(request: InferenceRequest, context: RenderContext): DeltaRenderer;
 }
 
 export interface RenderContext {
-  /** `id` of the response object. */
+  /** `id` of the response object, unless a `start` delta says what the worker calls it. */
   readonly responseId: string;
   /** Unix seconds. */
   readonly createdS: number;
-  /** Name to show as `model`: what the client asked for. */
+  /** Name to show as `model`, unless a `start` delta names one: what the client asked for. */
   readonly model: string;
 }
 

@@ -27,8 +27,18 @@ export const ERROR_CODES = {
   invalid_type: spec(400, 'invalid_request_error'),
   invalid_value: spec(400, 'invalid_request_error'),
   context_length_exceeded: spec(400, 'invalid_request_error'),
+  unsupported_parameter: spec(400, 'invalid_request_error'),
+  unsupported_content_part: spec(400, 'invalid_request_error'),
+  unsupported_image_type: spec(400, 'invalid_request_error'),
+  unsupported_tool: spec(400, 'invalid_request_error'),
+  invalid_image_url: spec(400, 'invalid_request_error'),
+  remote_media_not_supported: spec(400, 'invalid_request_error'),
+  prefill_not_supported: spec(400, 'invalid_request_error'),
+  response_format_not_supported: spec(400, 'invalid_request_error'),
   request_body_aborted: spec(400, 'invalid_request_error'),
   invalid_api_key: spec(401, 'authentication_error'),
+  provider_key_mismatch: spec(401, 'authentication_error'),
+  missing_provider_key: spec(401, 'authentication_error'),
   permission_denied: spec(403, 'permission_error'),
   model_not_found: spec(404, 'not_found_error'),
   not_found: spec(404, 'not_found_error'),
@@ -36,18 +46,27 @@ export const ERROR_CODES = {
   method_not_allowed: spec(405, 'invalid_request_error'),
   request_timeout: spec(408, 'invalid_request_error'),
   request_body_stalled: spec(408, 'invalid_request_error'),
+  conflict: spec(409, 'invalid_request_error'),
   request_body_too_large: spec(413, 'invalid_request_error'),
+  /** The provider's limit, not the gateway's. */
+  request_too_large: spec(413, 'invalid_request_error'),
   unsupported_media_type: spec(415, 'invalid_request_error'),
   expectation_failed: spec(417, 'invalid_request_error'),
   rate_limited: spec(429, 'rate_limit_error'),
   quota_exceeded: spec(429, 'rate_limit_error'),
   admission_queue_full: spec(429, 'rate_limit_error'),
   tenant_rate_limit_exceeded: spec(429, 'rate_limit_error'),
-  upstream_rate_limited: spec(429, 'rate_limit_error', true),
+  /** Relayed: the worker's limit, not the gateway's. */
+  rate_limit_exceeded: spec(429, 'rate_limit_error', true),
+  /** Relayed: the account at the provider is out of money; waiting does not help. */
+  insufficient_quota: spec(429, 'rate_limit_error'),
   request_header_fields_too_large: spec(431, 'invalid_request_error'),
   client_closed: spec(499, 'invalid_request_error'),
   internal: spec(500, 'server_error'),
+  /** Relayed: the provider failed. */
+  upstream_error: spec(500, 'server_error', true),
   endpoint_not_supported: spec(501, 'server_error'),
+  not_supported_by_provider: spec(501, 'invalid_request_error'),
   upstream_connect_failed: spec(502, 'server_error', true),
   upstream_reset: spec(502, 'server_error', true),
   upstream_protocol_error: spec(502, 'server_error', true),
@@ -73,6 +92,10 @@ export interface GatewayErrorOptions {
   readonly retryAfterMs?: number;
   /** Overrides the status of the table, for codes that relay another party's status. */
   readonly status?: number;
+  /** The error is a worker's own answer, which had this status; retries and health judge by it. */
+  readonly upstreamStatus?: number;
+  /** Fields for the head of the answer, name and value alternating, lower case: rate limits that the worker stated. */
+  readonly headers?: readonly string[];
 }
 
 const BRAND = Symbol.for('smg.GatewayError');
@@ -89,6 +112,8 @@ export class GatewayError extends Error {
   readonly param: string | undefined;
   readonly details: string;
   readonly retryAfterMs: number | undefined;
+  readonly upstreamStatus: number | undefined;
+  readonly headers: readonly string[] | undefined;
 
   constructor(code: ErrorCode, message: string, options: GatewayErrorOptions = {}) {
     const limit = Error.stackTraceLimit;
@@ -104,6 +129,8 @@ export class GatewayError extends Error {
     this.param = options.param;
     this.details = options.details ?? code;
     this.retryAfterMs = options.retryAfterMs;
+    this.upstreamStatus = options.upstreamStatus;
+    this.headers = options.headers;
     Object.defineProperty(this, BRAND, { value: true });
   }
 

@@ -3,6 +3,7 @@ export * from './backend.js';
 export * from './client-api.js';
 export * from './clock.js';
 export * from './config-scalars.js';
+export * from './conversation.js';
 export * from './define.js';
 export * from './discovery.js';
 export * from './engine.js';

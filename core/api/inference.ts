@@ -1,3 +1,5 @@
+import type { Conversation } from './conversation.js';
+
 /** Why a choice ended, in OpenAI's words. Other dialects are mapped in their backend and api plugins. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter' | 'abort';
 
@@ -33,22 +35,55 @@ export interface TextLogprobs {
   }[];
 }
 
+/** A source of the answer's text: UTF-16 offsets into the content of its choice. */
+export interface UrlCitation {
+  readonly url: string;
+  readonly title: string;
+  readonly startIndex: number;
+  readonly endIndex: number;
+}
+
 /**
  * One step of an answer, in order. `choice` is the OpenAI choice index. Produced by a backend, refined by each filter
  * on its way up, rendered by the client's api.
  */
 export type Delta =
+  /** What the worker calls the answer, where it says so: its id, without the prefix of its dialect, and the model that made it. */
+  | { kind: 'start'; responseId?: string; model?: string }
+  /** The worker is alive but has nothing yet. */
+  | { kind: 'keep_alive' }
   /** Only below `tokenizer`. */
   | { kind: 'tokens'; choice: number; ids: readonly number[]; logprobs?: TokenLogprobs }
   /** Raw model text; only below the parsers. */
   | { kind: 'text'; choice: number; text: string; logprobs?: TextLogprobs }
   | { kind: 'reasoning'; choice: number; text: string }
   | { kind: 'content'; choice: number; text: string; logprobs?: TextLogprobs }
-  /** Fragments of one call share `index`; `arguments` append. */
-  | { kind: 'tool_call'; choice: number; index: number; id?: string; name?: string; arguments?: string }
-  /** Kept for the same vendor's dialect (thinking signatures, citations), dropped with a counter elsewhere. */
+  | { kind: 'refusal'; choice: number; text: string }
+  /**
+   * Fragments of one call share `index`, which counts the calls of the choice from 0; `arguments` append. `custom`: the
+   * call of a tool that takes text; `signature` (Gemini's, base64) must come back with the call.
+   */
+  | {
+      kind: 'tool_call';
+      choice: number;
+      index: number;
+      id?: string;
+      name?: string;
+      arguments?: string;
+      custom?: boolean;
+      signature?: string;
+    }
+  /** Signs the reasoning since the last one, or is thoughts that only the vendor can read (`redacted`). */
+  | { kind: 'reasoning_signature'; choice: number; vendor: string; signature: string; redacted?: boolean }
+  | { kind: 'annotation'; choice: number; annotation: UrlCitation }
+  /** A generated image as a `data:` URL. */
+  | { kind: 'image'; choice: number; url: string }
+  /** Generated speech, base64. */
+  | { kind: 'audio'; choice: number; mediaType: string; data: string }
+  /** Kept for the same vendor's dialect (blocks of server tools), dropped with a counter elsewhere. */
   | { kind: 'vendor'; choice: number; vendor: string; data: unknown }
-  | { kind: 'finish'; choice: number; reason: FinishReason; matchedStop?: string | number }
+  /** `providerReason`: the worker's own word where OpenAI has none for it. */
+  | { kind: 'finish'; choice: number; reason: FinishReason; matchedStop?: string | number; providerReason?: string }
   /** The last one wins, merged per field. */
   | { kind: 'usage'; usage: TokenUsage };
 
@@ -85,6 +120,13 @@ export interface InferenceRequest {
   rawField(name: string): string | undefined;
   /** Replaces or adds a top-level field by splicing `rawJson` into the bytes; the rest stays as it was. */
   setField(name: string, rawJson: string): void;
+  /** Removes a top-level field, every repetition of it; the rest stays as it was. No field, no change. */
+  deleteField(name: string): void;
+  /**
+   * What the request means, read by its api on first call and kept. Throws GatewayError where the body is wrong
+   * (`invalid_type`, `invalid_value`, with `param`), and `endpoint_not_supported` for apis that are no conversation.
+   */
+  conversation(): Conversation;
   /** Resolves the model name in body and `model`; in multipart forms the `model` part. */
   setModel(model: string): void;
   /** A copy for one attempt: shares bytes and parse, has its own changes. */

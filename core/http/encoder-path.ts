@@ -2,9 +2,9 @@ import { BugError, GatewayError } from '../api/errors.js';
 import { BodyData, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus } from '../api/filter.js';
 import type { HeaderMap, ResponseHeaders, ResponseKind } from '../api/headers.js';
 import type { Delta } from '../api/inference.js';
+import { SseEventFrame, SseSplitter } from '../inference/sse-codec.js';
 import type { FilterManager } from './filter-manager.js';
 import { HeldBodies, type HeldBodiesOwner, type HeldBody, type HeldPiece } from './held-body.js';
-import { SseEventFrame, SseSplitter } from './sse-codec.js';
 
 const EMPTY = Buffer.alloc(0);
 

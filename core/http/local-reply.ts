@@ -23,6 +23,10 @@ export function renderLocalReply(error: GatewayError, dialect: ErrorDialect, req
     error.code,
   ]);
   if (error.retryAfterMs !== undefined) headers.append('retry-after', String(Math.ceil(error.retryAfterMs / 1000)));
+  const { headers: relayed } = error;
+  if (relayed !== undefined) {
+    for (let i = 0; i < relayed.length; i += 2) headers.set(relayed[i] as string, relayed[i + 1] as string);
+  }
   // SDKs retry every 5xx by themselves; that is waste where we know that the answer will not change.
   const worthRetrying = error.retryable || error.retryAfterMs !== undefined || error.code === 'draining';
   if (error.status >= 500 && !worthRetrying) headers.append('x-should-retry', 'false');

@@ -52,6 +52,58 @@ describe('JSON request', () => {
     assert.equal(request.fork().bytes(), bytes);
   });
 
+  it('removes a field with its comma and leaves the rest as it was', () => {
+    const cases: [string, string[], string][] = [
+      ['{ "model" : "m", "top_k": 1 , "n":2}', ['top_k'], '{ "model" : "m" , "n":2}'],
+      ['{"rid":1, "model":"m"}', ['rid'], '{"model":"m"}'],
+      ['{"rid":1,"rid":2,"model":"m","rid":3}', ['rid'], '{"model":"m"}'],
+      ['{"model":"m"}', ['other'], '{"model":"m"}'],
+      ['{"a":1,"model":"m","b":2}', ['a', 'b', 'model'], '{}'],
+    ];
+    for (const [text, names, left] of cases) {
+      const request = read(text);
+      for (const name of names) request.deleteField(name);
+      assert.equal(request.bytes().toString(), left);
+      for (const name of names) assert.equal(request.rawField(name), undefined);
+      assert.deepEqual(request.json(), JSON.parse(left));
+    }
+  });
+
+  it('removes, sets and adds in any mixture as an object would', () => {
+    const name = fc.constantFrom('a', 'b', 'c', 'é', '"');
+    const change = fc.tuple(name, fc.option(fc.integer()));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, fc.jsonValue())), fc.array(change), (fields, changes) => {
+        const body = fields.map(([key, value]) => ` ${JSON.stringify(key)} : ${JSON.stringify(value)}`);
+        const request = read(`{"model":"m"${body.map((field) => `,${field}`).join('')}}`);
+        const model: Record<string, unknown> = JSON.parse(request.bytes().toString());
+        for (const [key, value] of changes) {
+          if (value === null) {
+            request.deleteField(key);
+            delete model[key];
+          } else {
+            request.setField(key, String(value));
+            model[key] = value;
+          }
+        }
+        assert.deepEqual(JSON.parse(request.bytes().toString()), model);
+        assert.deepEqual({ ...request.json() }, model);
+      }),
+    );
+  });
+
+  it('reads the conversation once, through its api, and again after a change', () => {
+    let reads = 0;
+    const conversation = { turns: [], tools: [], sampling: {}, stop: [], choices: 1, stream: false, extra: {} };
+    const request = read('{"model":"m","x":1}', {
+      readConversation: (body) => ({ ...conversation, extra: { x: body.x, reads: ++reads } }),
+    });
+    assert.equal(request.conversation(), request.conversation());
+    request.setField('x', '2');
+    assert.deepEqual(request.conversation().extra, { x: 2, reads: 2 });
+    assert.throws(() => read('{"model":"m"}').conversation(), { code: 'endpoint_not_supported' });
+  });
+
   it('changes only the bytes of the field that is set', () => {
     const request = read('{ "model" : "m", "temperature": 1.0e0, "rid":null }');
     request.setModel('meta/llama "3"');

@@ -25,7 +25,7 @@ export function readInferenceRequest(
   const request =
     api.requestFormat === 'multipart'
       ? MultipartInferenceRequest.read(api.type, contentType, bytes)
-      : JsonInferenceRequest.read(api.type, contentType, bytes, scanner);
+      : JsonInferenceRequest.read(api, contentType, bytes, scanner);
   if (request instanceof GatewayError) return request;
   if (api.requiresModel && request.model === undefined) {
     return new GatewayError('missing_required_parameter', "You must provide a 'model' parameter", { param: 'model' });

@@ -1,3 +1,5 @@
+import type { ClientApi } from '../api/client-api.js';
+import type { Conversation } from '../api/conversation.js';
 import { GatewayError } from '../api/errors.js';
 import type { InferenceRequest, JsonObject } from '../api/inference.js';
 import type { ReceivedRequest } from './inference-request.js';
@@ -6,11 +8,13 @@ import { ReceivedBytes } from './received-bytes.js';
 
 /** What forks share: the received bytes and, once someone asked, their parse. */
 class ReceivedBody extends ReceivedBytes {
+  readonly client: ClientApi;
   readonly spans: JsonObjectSpans;
   #parsed: JsonObject | undefined = undefined;
 
-  constructor(bytes: Buffer, spans: JsonObjectSpans) {
+  constructor(client: ClientApi, bytes: Buffer, spans: JsonObjectSpans) {
     super(bytes);
+    this.client = client;
     this.spans = spans;
   }
 
@@ -37,16 +41,17 @@ export class JsonInferenceRequest implements ReceivedRequest {
   readonly requestedModel: string | undefined;
   readonly stream: boolean;
   readonly #received: ReceivedBody;
-  /** Raw JSON by field name; undefined while nothing changed. */
-  #changes: Map<string, string> | undefined;
+  /** Raw JSON by field name, null for what is removed; undefined while nothing changed. */
+  #changes: Map<string, string | null> | undefined;
   #model: string | undefined;
   /** With the changes spliced in, once asked for. */
   #changed: Buffer | undefined;
+  #conversation: Conversation | undefined;
 
   private constructor(
     origin: Pick<InferenceRequest, 'api' | 'contentType' | 'requestedModel' | 'stream' | 'model'>,
     received: ReceivedBody,
-    changes: Map<string, string> | undefined,
+    changes: Map<string, string | null> | undefined,
     changed: Buffer | undefined,
   ) {
     this.api = origin.api;
@@ -57,6 +62,7 @@ export class JsonInferenceRequest implements ReceivedRequest {
     this.#changes = changes;
     this.#model = origin.model;
     this.#changed = changed;
+    this.#conversation = undefined;
   }
 
   /**
@@ -64,7 +70,7 @@ export class JsonInferenceRequest implements ReceivedRequest {
    * `model` that is no string or a `stream` that is no boolean; null counts as absent). Keeps `bytes`.
    */
   static read(
-    api: string,
+    client: ClientApi,
     contentType: string,
     bytes: Buffer,
     scanner: JsonScanner,
@@ -78,8 +84,14 @@ export class JsonInferenceRequest implements ReceivedRequest {
       return invalidType('stream', 'a boolean', streamText);
     }
     const model = modelText === 'null' ? undefined : (JSON.parse(modelText) as string);
-    const origin = { api, contentType, requestedModel: model, model, stream: streamText === 'true' };
-    return new JsonInferenceRequest(origin, new ReceivedBody(bytes, spans), undefined, undefined);
+    const origin = {
+      api: client.type,
+      contentType,
+      requestedModel: model,
+      model,
+      stream: streamText === 'true',
+    };
+    return new JsonInferenceRequest(origin, new ReceivedBody(client, bytes, spans), undefined, undefined);
   }
 
   get model(): string | undefined {
@@ -98,24 +110,41 @@ export class JsonInferenceRequest implements ReceivedRequest {
     if (this.#changes === undefined) return parsed;
     const changed = { ...parsed };
     for (const [name, text] of this.#changes) {
-      Object.defineProperty(changed, name, {
-        value: JSON.parse(text),
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
+      if (text === null) delete changed[name];
+      else
+        Object.defineProperty(changed, name, {
+          value: JSON.parse(text),
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        });
     }
     return changed;
   }
 
   rawField(name: string): string | undefined {
-    return this.#changes?.get(name) ?? textAt(this.#received.bytes, this.#received.spans.find(name));
+    const change = this.#changes?.get(name);
+    if (change !== undefined) return change ?? undefined;
+    return textAt(this.#received.bytes, this.#received.spans.find(name));
   }
 
   setField(name: string, rawJson: string): void {
-    this.#changes ??= new Map();
-    this.#changes.set(name, rawJson);
-    this.#changed = undefined;
+    this.#change(name, rawJson);
+  }
+
+  deleteField(name: string): void {
+    if (this.rawField(name) !== undefined) this.#change(name, null);
+  }
+
+  conversation(): Conversation {
+    if (this.#conversation !== undefined) return this.#conversation;
+    const { client } = this.#received;
+    if (client.readConversation === undefined) {
+      const message = `The workers of this model do not support the ${this.api} API`;
+      throw new GatewayError('endpoint_not_supported', message, { details: 'api_no_conversation' });
+    }
+    this.#conversation = client.readConversation(this.json(), this.stream);
+    return this.#conversation;
   }
 
   setModel(model: string): void {
@@ -133,14 +162,28 @@ export class JsonInferenceRequest implements ReceivedRequest {
     this.#received.forget();
   }
 
-  #splice(changes: ReadonlyMap<string, string>): Buffer {
+  #change(name: string, rawJson: string | null): void {
+    this.#changes ??= new Map();
+    this.#changes.set(name, rawJson);
+    this.#changed = undefined;
+    this.#conversation = undefined;
+  }
+
+  #splice(changes: ReadonlyMap<string, string | null>): Buffer {
     const { bytes, spans } = this.#received;
-    const splices: Splice[] = [];
+    const removed = new Set<string>();
+    for (const [name, text] of changes) if (text === null) removed.add(name);
+    const removals = removed.size === 0 ? undefined : spans.removals(removed);
+    // So many fields that their places were not kept: written anew.
+    if (removed.size > 0 && removals === undefined) return Buffer.from(JSON.stringify(this.json()), 'utf8');
+    const empty = removals === undefined ? spans.empty : removals.left === 0;
+    const splices: Splice[] = (removals?.cuts ?? []).map((cut) => ({ ...cut, text: '' }));
     let added = '';
     for (const [name, text] of changes) {
+      if (text === null) continue;
       const span = spans.find(name);
       if (span !== undefined) splices.push({ start: span.start, end: span.end, text });
-      else added += `${added === '' && spans.empty ? '' : ','}${JSON.stringify(name)}:${text}`;
+      else added += `${added === '' && empty ? '' : ','}${JSON.stringify(name)}:${text}`;
     }
     splices.sort((a, b) => a.start - b.start);
     if (added !== '') splices.push({ start: spans.closeOffset, end: spans.closeOffset, text: added });

@@ -88,6 +88,31 @@ export class JsonObjectSpans {
     }
     return undefined;
   }
+
+  /**
+   * What to cut out so that the fields of these names (every repetition) are gone and the object is whole: spans in order,
+   * comma included, and how many fields stay. Undefined where not all fields were kept.
+   */
+  removals(names: ReadonlySet<string>): { readonly cuts: readonly JsonSpan[]; readonly left: number } | undefined {
+    if (this.#rescanDepth > 0) return undefined;
+    const flat = this.#flat;
+    const cuts: JsonSpan[] = [];
+    let left = 0;
+    for (let i = 0; i < flat.length; i += 4) {
+      if (!isAnyName(this.#bytes, flat[i] as number, flat[i + 1] as number, names)) left++;
+      else if (left > 0) cuts.push({ start: flat[i - 1] as number, end: flat[i + 3] as number });
+      else {
+        const next = i + 4 < flat.length ? (flat[i + 4] as number) - 1 : this.closeOffset;
+        cuts.push({ start: (flat[i] as number) - 1, end: next });
+      }
+    }
+    return { cuts, left };
+  }
+}
+
+function isAnyName(bytes: Buffer, start: number, end: number, names: ReadonlySet<string>): boolean {
+  for (const name of names) if (isName(bytes, start, end, name)) return true;
+  return false;
 }
 
 /** Bytes from `start` up to, not including, `end`. */

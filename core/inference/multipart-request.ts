@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { Conversation } from '../api/conversation.js';
 import { BugError, GatewayError } from '../api/errors.js';
 import type { InferenceRequest, JsonObject } from '../api/inference.js';
 import type { ReceivedRequest } from './inference-request.js';
@@ -97,6 +98,16 @@ export class MultipartInferenceRequest implements ReceivedRequest {
   setField(name: string, rawJson: string): void {
     if (name !== 'model') throw new BugError(`The field '${name}' of a multipart request cannot be set`);
     this.setModel(JSON.parse(rawJson) as string);
+  }
+
+  deleteField(name: string): void {
+    throw new BugError(`The field '${name}' of a multipart request cannot be removed`);
+  }
+
+  conversation(): Conversation {
+    throw new GatewayError('endpoint_not_supported', `The workers of this model do not support the ${this.api} API`, {
+      details: 'api_no_conversation',
+    });
   }
 
   setModel(model: string): void {

@@ -27,7 +27,7 @@ export class DeltaResponse {
     else if (delta.kind === 'finish') {
       this.#open.delete(delta.choice);
       this.#finished++;
-    } else this.#open.add(delta.choice);
+    } else if (delta.kind !== 'start' && delta.kind !== 'keep_alive') this.#open.add(delta.choice);
     return this.renderer.delta(delta);
   }
 }

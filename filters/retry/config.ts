@@ -51,7 +51,7 @@ export type RetryCondition = (typeof CONDITIONS)[number] | number;
 const DEFAULT_CONDITIONS: readonly RetryCondition[] = ['connect', 'reset', 'timeout', '5xx', 408, 429];
 
 /** What `5xx` stands for: those that another try may mend. */
-const SERVER_STATUSES: readonly number[] = [500, 502, 503, 504];
+const SERVER_STATUSES: readonly number[] = [500, 502, 503, 504, 529];
 
 export const configSchema = z.strictObject({
   attempts: z
@@ -65,7 +65,7 @@ export const configSchema = z.strictObject({
     .array(z.union([z.enum(CONDITIONS), z.int().min(400).max(599)]))
     .default([...DEFAULT_CONDITIONS])
     .describe(
-      'Failures that are retried: connect (also too slowly), reset (also garbled answers), timeout, 5xx (500, 502, 503, 504), or a status. ' +
+      'Failures that are retried: connect (also too slowly), reset (also garbled answers), timeout, 5xx (500, 502, 503, 504, 529), or a status. ' +
         'Default connect, reset, timeout, 5xx, 408, 429.',
     ),
   budget: budgetSchema,
@@ -105,8 +105,9 @@ export class RetryFilterConfig {
     return status >= 400 && this.#statuses.has(status);
   }
 
-  /** Whether an error made by the gateway is. */
+  /** Whether an error is, one that the gateway made or a worker's that was read. */
   retriesError(error: GatewayError): boolean {
+    if (error.upstreamStatus !== undefined) return error.retryable && this.retriesStatus(error.upstreamStatus);
     switch (error.code) {
       case 'upstream_connect_failed':
         return this.#connect;

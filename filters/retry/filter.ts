@@ -105,6 +105,11 @@ export class RetryFilter implements StreamFilter, AttemptOwner {
 
   onAttemptError(_answer: AttemptAnswer, error: GatewayError): void {
     if (this.#lastError === undefined || isMeaningful(error)) this.#lastError = error;
+    if (error.upstreamStatus !== undefined && this.#setAside !== undefined) {
+      // A later word of a worker goes before an earlier one.
+      this.#setAside.drop();
+      this.#setAside = undefined;
+    }
     const retryable = this.#shared.retriesError(error);
     const delayMs = retryable ? this.#planAfter(error) : GIVE_UP;
     if (delayMs !== GIVE_UP) {
@@ -126,9 +131,14 @@ export class RetryFilter implements StreamFilter, AttemptOwner {
 
   #planAfter(error: GatewayError): number {
     // The gateway's own 503 tells clients when to come back; only a worker's word is a reason to wait here.
-    const retryAfterMs = error.code === 'upstream_rate_limited' ? error.retryAfterMs : undefined;
+    const relayed = error.upstreamStatus !== undefined || error.code === 'rate_limit_exceeded';
+    const retryAfterMs = relayed ? error.retryAfterMs : undefined;
     // Timers of time limits may be that much early or late against this clock.
-    return this.#plan(false, retryAfterMs, error.code === 'upstream_timeout' ? COARSE_TICK_MS : 0);
+    return this.#plan(
+      error.upstreamStatus === 500,
+      retryAfterMs,
+      error.code === 'upstream_timeout' ? COARSE_TICK_MS : 0,
+    );
   }
 
   /**

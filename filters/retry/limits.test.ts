@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GatewayError } from '../../core/api/index.js';
+import { type ErrorCode, GatewayError } from '../../core/api/index.js';
 import { StatsStore } from '../../core/telemetry/stats-store.js';
 import { FakeClock } from '../../core/testing/index.js';
 import { configSchema, RetryFilterConfig } from './config.js';
@@ -71,13 +71,32 @@ test('a Retry-After beyond the longest wait or the deadline goes to the client',
 test('Retry-After of a rate limit that a backend reports counts, the gateway’s own does not', () => {
   const relayed = createBench({ workers: 1 });
   relayed.start();
-  relayed.last.fail('upstream_rate_limited', 60_000);
-  assertAnswer(relayed, 429, /upstream_rate_limited/, 1);
+  relayed.last.fail('rate_limit_exceeded', 60_000);
+  assertAnswer(relayed, 429, /rate_limit_exceeded/, 1);
   const own = createBench({ workers: 1 });
   own.start();
   own.last.fail('overloaded', 60_000);
   own.clock.advance(50);
   assert.equal(own.attempts.length, 2);
+});
+
+test('a worker’s own error that a backend has read is judged by its status', () => {
+  const relay = (status: number, code: ErrorCode) =>
+    new GatewayError(code, 'the provider says no', { upstreamStatus: status });
+  const overloaded = createBench({ workers: 2 });
+  overloaded.start();
+  overloaded.last.failWith(relay(529, 'overloaded'));
+  assert.equal(overloaded.attempts.length, 2);
+  overloaded.last.failWith(relay(401, 'invalid_api_key'));
+  assertAnswer(overloaded, 401, /the provider says no/, 2);
+  const broke = createBench({ workers: 2 });
+  broke.start();
+  broke.last.failWith(relay(429, 'insufficient_quota'));
+  assertAnswer(broke, 429, /insufficient_quota/, 1);
+  const single = createBench({ workers: 1 });
+  single.start();
+  single.last.failWith(relay(500, 'upstream_error'));
+  assertAnswer(single, 500, /the provider says no/, 1);
 });
 
 test('the budget is shared by all requests and counted when it refuses', () => {
@@ -119,7 +138,7 @@ test('only the configured failures are retried', () => {
     [['reset'], 'upstream_protocol_error', 2],
     [['5xx'], 'upstream_timeout', 1],
     [['5xx'], 'no_available_workers', 2],
-    [[429], 'upstream_rate_limited', 2],
+    [[429], 'rate_limit_exceeded', 2],
     [[503], 502, 1],
     [['5xx'], 502, 2],
     [['5xx'], 501, 1],

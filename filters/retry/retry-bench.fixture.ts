@@ -111,6 +111,12 @@ export class ScriptedAttempt implements StreamFilter {
     if (this.callbacks.run.attempt !== undefined) this.callbacks.run.attempt.error = code;
     this.callbacks.sendLocalReply(new GatewayError(code, code, retryAfterMs === undefined ? {} : { retryAfterMs }));
   }
+
+  /** A worker's own answer, as the backend of its dialect reads it. */
+  failWith(error: GatewayError): void {
+    if (this.callbacks.run.attempt !== undefined) this.callbacks.run.attempt.status = error.upstreamStatus ?? 0;
+    this.callbacks.sendLocalReply(error);
+  }
 }
 
 /** One run of `retry` with everything around it. */

@@ -132,9 +132,18 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
 
   #fail(error: GatewayError): void {
     const worker = this.#worker as Worker;
-    if (this.#attempt !== undefined) this.#attempt.error = error.details;
-    recordError(worker, error.code, this.#attempt, this.#callbacks.streamInfo.attempts);
-    this.#shared.countError(worker, error.code);
+    const { attempts } = this.#callbacks.streamInfo;
+    const { upstreamStatus } = error;
+    if (upstreamStatus !== undefined) {
+      // The worker's own answer, read by the backend of its dialect.
+      if (this.#attempt !== undefined) this.#attempt.status = upstreamStatus;
+      if (recordStatus(worker, this.#attempt, attempts)) worker.recordOutcome('success', this.#attempt?.startedMs ?? 0);
+      if (upstreamStatus >= 500) this.#shared.countError(worker, `status_${upstreamStatus}`);
+    } else {
+      if (this.#attempt !== undefined) this.#attempt.error = error.details;
+      recordError(worker, error.code, this.#attempt, attempts);
+      this.#shared.countError(worker, error.code);
+    }
     this.#callbacks.sendLocalReply(error);
   }
 

@@ -30,6 +30,13 @@ function finishReason(reason: FinishReason, hasToolCalls: boolean): FinishReason
   return reason === 'stop' && hasToolCalls ? 'tool_calls' : reason;
 }
 
+/** The deltas that a choice of a collected answer is made of. */
+function isText(
+  delta: Delta,
+): delta is Extract<Delta, { kind: 'text' | 'content' | 'reasoning' | 'tool_call' | 'finish' }> {
+  return ['text', 'content', 'reasoning', 'tool_call', 'finish'].includes(delta.kind);
+}
+
 function callId(call: ToolCallDelta, context: RenderContext): string {
   return call.id ?? `call_${context.responseId}_${call.choice}_${call.index}`;
 }
@@ -76,6 +83,13 @@ class ChatStreamRenderer implements DeltaRenderer {
       case 'usage':
         this.#usage = { ...this.#usage, ...delta.usage };
         return undefined;
+      case 'start':
+      case 'keep_alive':
+      case 'refusal':
+      case 'reasoning_signature':
+      case 'annotation':
+      case 'image':
+      case 'audio':
       case 'vendor':
         return undefined;
       case 'tokens':
@@ -161,8 +175,8 @@ class ChatCollector implements DeltaRenderer {
       this.#usage = { ...this.#usage, ...delta.usage };
       return;
     }
-    if (delta.kind === 'vendor') return;
     if (delta.kind === 'tokens') throw notRendered(delta.kind);
+    if (!isText(delta)) return;
     let choice = this.#choices.get(delta.choice);
     if (choice === undefined) {
       choice = new CollectedChoice();

@@ -40,16 +40,17 @@ class LegacyLogprobs {
   }
 }
 
-/** Text of a delta, whatever part of the answer a parser took it for; undefined for what this dialect has no place for. */
-function textOf(delta: Delta): string | undefined {
-  if (delta.kind === 'text' || delta.kind === 'content' || delta.kind === 'reasoning') return delta.text;
+type TextDelta = Extract<Delta, { kind: 'text' | 'content' | 'reasoning' }>;
+
+/** Whether a delta is text, whatever part of the answer a parser took it for; this dialect has no place for others. */
+function isText(delta: Delta): delta is TextDelta {
   if (delta.kind === 'tokens')
     throw new BugError("A delta of kind 'tokens' reached the renderer: there is no tokenizer");
-  return undefined;
+  return delta.kind === 'text' || delta.kind === 'content' || delta.kind === 'reasoning';
 }
 
-function logprobsOf(delta: Delta): TextLogprobs | undefined {
-  return delta.kind === 'text' || delta.kind === 'content' ? delta.logprobs : undefined;
+function logprobsOf(delta: TextDelta): TextLogprobs | undefined {
+  return delta.kind === 'reasoning' ? undefined : delta.logprobs;
 }
 
 function matchedStop(finish: FinishDelta | undefined): object {
@@ -86,11 +87,10 @@ class CompletionsStreamRenderer implements DeltaRenderer {
       };
       return this.#writer.choice(JSON.stringify(choice));
     }
-    const text = textOf(delta);
-    if (text === undefined) return undefined;
+    if (!isText(delta)) return undefined;
     const logprobs = this.#logprobs(delta.choice, logprobsOf(delta));
     return this.#writer.choice(
-      `{"text":${JSON.stringify(text)},"index":${delta.choice},"logprobs":${logprobs},"finish_reason":null}`,
+      `{"text":${JSON.stringify(delta.text)},"index":${delta.choice},"logprobs":${logprobs},"finish_reason":null}`,
     );
   }
 
@@ -136,15 +136,17 @@ class CompletionsCollector implements DeltaRenderer {
       this.#usage = { ...this.#usage, ...delta.usage };
       return;
     }
-    const text = textOf(delta);
-    if (text === undefined && delta.kind !== 'finish') return;
+    if (delta.kind !== 'finish' && !isText(delta)) return;
     let choice = this.#choices.get(delta.choice);
     if (choice === undefined) {
       choice = new CollectedText();
       this.#choices.set(delta.choice, choice);
     }
-    if (delta.kind === 'finish') choice.finish = delta;
-    if (text !== undefined) choice.pieces.push(text);
+    if (delta.kind === 'finish') {
+      choice.finish = delta;
+      return;
+    }
+    choice.pieces.push(delta.text);
     const logprobs = logprobsOf(delta);
     if (logprobs === undefined) return;
     choice.logprobs ??= new LegacyLogprobs();

@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock, Timer } from '../api/clock.js';
-import { BugError, ConfigError } from '../api/errors.js';
+import type { Clock } from '../api/clock.js';
+import { BugError } from '../api/errors.js';
 import type { WorkerHealth } from '../api/worker.js';
 import type { ClusterMembers } from './cluster.js';
 import type { ClusterStats } from './cluster-stats.js';
 import type { HealthChecker } from './health-checker.js';
 import { type OriginPools, PoolUsers } from './pool-users.js';
 import { ManagedWorker, type WorkerChange, type WorkerObserver, workerKey } from './worker.js';
+import { WorkerDrain } from './worker-drain.js';
+import { type SourceState, type WantedWorker, WorkerSources } from './worker-sources.js';
 import type { DrainSettings, WorkerIdentity, WorkerSource, WorkerSpec } from './worker-spec.js';
 
 export type { OriginPools } from './pool-users.js';
@@ -27,27 +29,9 @@ export interface WorkerRegistryDependencies {
   readonly stats: ClusterStats | undefined;
 }
 
-/** One worker and who wants it. */
-interface Entry {
-  readonly worker: ManagedWorker;
-  /** In the order in which they began to want it. */
-  readonly specs: Map<WorkerSource, WorkerSpec>;
-  /** Runs while the worker drains. */
-  drainTimer: Timer | undefined;
-  /** Health before it began to drain, so that one that comes back need not prove itself again. */
-  healthBefore: WorkerHealth;
-  /** It has drained for as long as it must be seen to. */
-  settled: boolean;
-}
-
-/** What one source wants, by worker key, in its order. */
-interface SourceState {
-  /** As the source said it. */
-  readonly specs: Map<string, WorkerSpec>;
-  /** Those of them that the amender has left. */
-  readonly entries: Map<string, Entry>;
-  /** False for a config generation: its specs come into force with `activate`. */
-  readonly live: boolean;
+interface Entry extends WantedWorker {
+  /** While it drains. */
+  drain: WorkerDrain | undefined;
 }
 
 /** Changes what a source says of a worker; undefined takes it out. */
@@ -72,9 +56,8 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   readonly #stats: ClusterStats | undefined;
   readonly #entries = new Map<string, Entry>();
   readonly #byId = new Map<string, Entry>();
-  readonly #sources = new Map<WorkerSource, SourceState>();
+  readonly #sources = new WorkerSources<Entry>();
   readonly #listeners = new Set<(event: WorkerEvent) => void>();
-  #active: WorkerSource | undefined = undefined;
   #amend: SpecAmender = (spec) => spec;
 
   constructor(dependencies: WorkerRegistryDependencies) {
@@ -95,7 +78,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
 
   /** Brings the settings of a reconciled generation into force; call it when requests begin to use it. */
   activate(generation: WorkerSource): void {
-    this.#active = generation;
+    this.#sources.active = generation;
     for (const entry of this.#entries.values()) this.#applyEffectiveSpec(entry);
   }
 
@@ -113,11 +96,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
 
   /** Adds one worker to those of a live source, or changes it. */
   put(source: WorkerSource, spec: WorkerSpec): void {
-    let state = this.#sources.get(source);
-    if (state === undefined) {
-      state = { specs: new Map(), entries: new Map(), live: true };
-      this.#sources.set(source, state);
-    }
+    const state = this.#sources.get(source) ?? this.#sources.set(source, [], true);
     state.specs.set(workerKey(spec), spec);
     this.#applyAmended(source, state, spec);
   }
@@ -141,7 +120,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   /** The amender thinks differently of one worker. */
   amend(identity: WorkerIdentity): void {
     const key = workerKey(identity);
-    for (const [source, state] of this.#sources) {
+    for (const [source, state] of this.#sources.all()) {
       const spec = state.specs.get(key);
       if (spec !== undefined) this.#applyAmended(source, state, spec);
     }
@@ -149,16 +128,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
 
   /** What another source than this one says of a worker, not amended; the active generation is asked first. */
   specBeside(source: WorkerSource, identity: WorkerIdentity): WorkerSpec | undefined {
-    const key = workerKey(identity);
-    if (this.#active !== undefined && this.#active !== source) {
-      const spec = this.#sources.get(this.#active)?.specs.get(key);
-      if (spec !== undefined) return spec;
-    }
-    for (const [other, state] of this.#sources) {
-      const spec = other !== source && state.live ? state.specs.get(key) : undefined;
-      if (spec !== undefined) return spec;
-    }
-    return undefined;
+    return this.#sources.specBeside(source, identity);
   }
 
   /** The source has ended, or was given up. Its workers that no other one names drain. */
@@ -172,13 +142,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
 
   /** Members of a cluster that these sources name, each once, in the order of the sources. */
   members(cluster: string, sources: readonly WorkerSource[]): readonly ManagedWorker[] {
-    const members = new Set<ManagedWorker>();
-    for (const source of sources) {
-      for (const { worker } of this.#sources.get(source)?.entries.values() ?? []) {
-        if (worker.cluster === cluster) members.add(worker);
-      }
-    }
-    return [...members];
+    return this.#sources.members(cluster, sources);
   }
 
   /** Resolves once no worker of the source is pending, or after `limitMs`. Workers that stay down do not reject. */
@@ -220,15 +184,15 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   /** Other limits for a worker that drains, or is about to. */
   setDrain(worker: ManagedWorker, settings: DrainSettings): void {
     const entry = this.#entries.get(workerKey(worker.spec()));
-    if (entry === undefined) return;
+    if (entry?.worker !== worker) return;
     worker.drain = settings;
-    if (worker.health === 'draining') this.#startDrainTimer(entry);
+    entry.drain?.start();
   }
 
   /** Stops all checks and forgets all workers: the end of the process. */
   close(): void {
-    for (const { worker, drainTimer } of this.#entries.values()) {
-      drainTimer?.cancel();
+    for (const { worker, drain } of this.#entries.values()) {
+      drain?.cancel();
       this.#checker.stop(worker);
       this.#stats?.forget(worker.id);
     }
@@ -248,7 +212,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
     if (worker.health !== 'draining') return;
     const entry = this.#entries.get(workerKey(worker.spec()));
     // A request may have taken it just after it had gone, and another be registered in its place.
-    if (entry?.worker === worker && entry.settled) this.#remove(entry);
+    if (entry?.worker === worker) entry.drain?.onIdle();
   }
 
   /** From a worker. */
@@ -257,15 +221,8 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   }
 
   /** Makes or revives the workers of a source. */
-  #setSource(source: WorkerSource, specs: readonly WorkerSpec[], live: boolean): SourceState {
-    const state: SourceState = { specs: new Map(), entries: new Map(), live };
-    for (const spec of specs) {
-      const key = workerKey(spec);
-      if (state.specs.has(key)) {
-        throw new ConfigError(`cluster "${spec.cluster}" has two ${spec.workerType} workers with the same URL`);
-      }
-      state.specs.set(key, spec);
-    }
+  #setSource(source: WorkerSource, specs: readonly WorkerSpec[], live: boolean): SourceState<Entry> {
+    const state = this.#sources.set(source, specs, live);
     for (const [key, spec] of state.specs) {
       const amended = this.#amend(spec, source);
       if (amended === undefined) continue;
@@ -273,13 +230,12 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
       entry.specs.set(source, amended);
       state.entries.set(key, entry);
     }
-    this.#sources.set(source, state);
     this.membersVersion += 1;
     return state;
   }
 
   /** One worker of a source after what it says, or the amender, has changed. */
-  #applyAmended(source: WorkerSource, state: SourceState, spec: WorkerSpec): void {
+  #applyAmended(source: WorkerSource, state: SourceState<Entry>, spec: WorkerSpec): void {
     const key = workerKey(spec);
     const amended = this.#amend(spec, source);
     const known = state.entries.get(key);
@@ -306,13 +262,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
     }
     const worker = new ManagedWorker(spec, this, this.#stats?.loadGauge(spec));
     this.#pools.use(worker.id, spec);
-    const entry: Entry = {
-      worker,
-      specs: new Map(),
-      drainTimer: undefined,
-      healthBefore: 'pending',
-      settled: false,
-    };
+    const entry: Entry = { worker, specs: new Map(), drain: undefined };
     this.#entries.set(key, entry);
     this.#byId.set(worker.id, entry);
     this.#emit(worker, 'added', worker.health);
@@ -322,22 +272,18 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
 
   /** A draining worker was named again before it had gone: it is what it was. */
   #revive(entry: Entry, spec: WorkerSpec): void {
-    const { worker } = entry;
-    entry.drainTimer?.cancel();
-    entry.drainTimer = undefined;
-    worker.setHealth(entry.healthBefore);
+    const { worker, drain } = entry;
+    drain?.cancel();
+    entry.drain = undefined;
+    worker.setHealth(drain?.healthBefore ?? 'pending');
     worker.applySpec(spec);
     this.#pools.use(worker.id, spec);
     this.#checker.start(worker);
   }
 
-  /** The settings that are in force: the active generation's, else the newest of a live source. */
   #applyEffectiveSpec(entry: Entry): void {
     const { worker } = entry;
-    let spec = this.#active === undefined ? undefined : entry.specs.get(this.#active);
-    if (spec === undefined) {
-      for (const [source, candidate] of entry.specs) if (this.#sources.get(source)?.live === true) spec = candidate;
-    }
+    const spec = this.#sources.effectiveSpec(entry);
     if (spec === undefined || isDeepStrictEqual(spec, worker.spec())) return;
     worker.applySpec(spec);
     this.#pools.use(worker.id, spec);
@@ -353,42 +299,17 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
 
   #drain(entry: Entry): void {
     const { worker } = entry;
-    if (worker.health === 'draining') return;
+    if (entry.drain !== undefined) return;
     this.#checker.stop(worker);
-    entry.healthBefore = worker.health;
+    const drain = new WorkerDrain(worker, this.#clock, () => this.#remove(entry));
+    entry.drain = drain;
     worker.setHealth('draining');
-    this.#startDrainTimer(entry);
-  }
-
-  #startDrainTimer(entry: Entry): void {
-    const { settleMs, timeoutMs } = entry.worker.drain;
-    entry.drainTimer?.cancel();
-    entry.settled = false;
-    if (settleMs === 0) this.#awaitLast(entry, timeoutMs);
-    else entry.drainTimer = this.#clock.setTimer(settleMs, () => this.#awaitLast(entry, timeoutMs - settleMs));
-  }
-
-  /** It has been seen to drain; `restMs` until its last requests are cut, where they are. */
-  #awaitLast(entry: Entry, restMs: number): void {
-    const { worker } = entry;
-    entry.settled = true;
-    entry.drainTimer = undefined;
-    if (worker.inFlight === 0) this.#remove(entry);
-    else if (worker.drain.timeoutMs > 0) {
-      entry.drainTimer = this.#clock.setTimer(Math.max(restMs, 0), () => this.#cut(entry));
-    }
-  }
-
-  /** Its time is over: what still runs on it is given up, and with the last hold it is gone. */
-  #cut(entry: Entry): void {
-    entry.drainTimer = undefined;
-    entry.worker.cut();
+    drain.start();
   }
 
   #remove(entry: Entry): void {
     const { worker } = entry;
     if (!this.#entries.delete(workerKey(worker.spec()))) throw new BugError('A worker was removed twice');
-    entry.drainTimer?.cancel();
     this.#byId.delete(worker.id);
     this.#pools.leave(worker.id);
     this.#stats?.forget(worker.id);

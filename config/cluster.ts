@@ -42,6 +42,16 @@ export const healthCheckSchema = z.strictObject({
 
 export type HealthCheckConfig = z.output<typeof healthCheckSchema>;
 
+/** How workers go that nothing names any more, without `off`. */
+export const drainSchema = z.strictObject({
+  settle: duration()
+    .prefault('0s')
+    .describe('How long a worker that was ready is at least seen draining. Default 0s (5s with `defaults: smg`).'),
+  timeout: duration()
+    .prefault('0s')
+    .describe('Its last requests are cut after so long, `settle` included; 0 = they may finish. Default 0s.'),
+});
+
 /** Time limits towards workers. */
 export const timeoutsSchema = z
   .strictObject({
@@ -94,6 +104,14 @@ export const clusterSchema = z.strictObject({
   models: z.array(z.string().min(1)).default([]).describe('Models of workers that name none themselves.'),
   api_key: secret().optional().describe('Bearer key sent to workers that have none themselves.'),
   health: offOr(healthCheckSchema).prefault({}).describe('Active health checks, or `off`.'),
+  drain: offOr(
+    drainSchema.refine(({ settle, timeout }) => timeout === 0 || timeout >= settle, {
+      message: 'must be at least `settle`, or 0',
+      path: ['timeout'],
+    }),
+  )
+    .prefault({})
+    .describe('How its workers go; a duration is `settle`. `off`: gone with their last request.'),
   ...clusterProtectionShape,
   timeouts: timeoutsSchema,
   pool: poolSchema,

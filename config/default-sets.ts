@@ -15,9 +15,12 @@ import { assignNode, mergeNodes } from './node-merge.js';
 /** `standard`: for files. `smg`: what an SMG command line expects. */
 export type DefaultSet = 'standard' | 'smg';
 
+/** What clusters inherit under `smg` where the file says nothing. */
+const SMG_RESILIENCE: Readonly<Record<string, object>> = { health: { every: '60s' }, drain: { settle: '5s' } };
+
 /**
  * Fills in what a schema cannot know: the values that differ between the two sets, the default listener and chain, and
- * the health settings that clusters inherit. Everything else has its default in its schema.
+ * what clusters inherit from `resilience`. Everything else has its default in its schema.
  */
 export function applyDefaultSet(root: MapNode, fallback: DefaultSet): MapNode {
   const set = textOf(root, 'defaults') ?? fallback;
@@ -33,9 +36,10 @@ export function applyDefaultSet(root: MapNode, fallback: DefaultSet): MapNode {
       map = fill(map, ['telemetry', 'metrics', 'prometheus', 'host'], anyAddress(map));
     }
   }
-  const base = set === 'smg' ? nodeOf({ every: '60s' }, ['resilience', 'health'], DEFAULT_ORIGIN) : undefined;
-  map = inherit(map, 'health', base);
-  for (const key of ['circuit_breaker', 'overload', 'liveness']) map = inherit(map, key, undefined);
+  for (const key of ['health', 'drain', 'circuit_breaker', 'overload', 'liveness']) {
+    const smg = set === 'smg' ? SMG_RESILIENCE[key] : undefined;
+    map = inherit(map, key, smg === undefined ? undefined : nodeOf(smg, ['resilience', key], DEFAULT_ORIGIN));
+  }
   return map;
 }
 

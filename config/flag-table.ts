@@ -405,6 +405,14 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
     'Period of probes. Default 60.',
   ),
   built(RESILIENCE, '--health-check-endpoint', 'PATH', [...HEALTH, 'path'], asText, 'Path of probes. Default /health.'),
+  built(
+    RESILIENCE,
+    '--drain-settle-secs',
+    'SECONDS',
+    ['resilience', 'drain', 'settle'],
+    asSeconds,
+    'How long a removed worker is at least seen draining. Default 5.',
+  ),
   toggle(RESILIENCE, '--disable-health-check', HEALTH, 'off', 'Workers count as healthy at once.'),
   {
     ...accepted(RESILIENCE, '--no-remove-unhealthy-workers', 'Unhealthy workers stay; always so.'),

@@ -76,6 +76,7 @@ describe('flags', () => {
     [['--health-check-timeout-secs', '4'], { 'resilience.health.timeout': '4s' }],
     [['--health-check-interval-secs', '4'], { 'resilience.health.every': '4s' }],
     [['--health-check-endpoint', '/up'], { 'resilience.health.path': '/up' }],
+    [['--drain-settle-secs', '0'], { 'resilience.drain.settle': '0s' }],
     [['--enable-igw'], {}],
     [['--disable-circuit-breaker'], { 'resilience.circuit_breaker': 'off' }],
     [

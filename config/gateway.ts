@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { clusterSchema, healthCheckSchema, type WorkerConfig } from './cluster.js';
+import { clusterSchema, drainSchema, healthCheckSchema, type WorkerConfig } from './cluster.js';
 import type { Origin } from './config-node.js';
 import { filterEntrySchema } from './filters.js';
 import { listenerSchema } from './listener.js';
@@ -24,6 +24,9 @@ const resilienceSchema = z
     health: offOr(healthCheckSchema.partial())
       .optional()
       .describe('Defaults of health checks of all clusters, or `off`.'),
+    drain: offOr(drainSchema.partial())
+      .optional()
+      .describe('How removed workers of all clusters go; a duration is `settle`, or `off`.'),
     ...sharedProtectionShape,
   })
   .prefault({})

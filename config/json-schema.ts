@@ -15,6 +15,8 @@ const SHORTHAND: readonly (readonly [readonly string[], JsonSchema])[] = [
   [['policies', 'additionalProperties'], { type: 'string' }],
   [['plugins', 'items'], { type: 'string' }],
   [['auth'], { type: 'string' }],
+  [['clusters', 'items', 'properties', 'drain'], { type: 'string' }],
+  [['resilience', 'properties', 'drain'], { type: 'string' }],
   [['limits', 'properties', 'concurrency'], { type: 'integer' }],
   [['limits', 'properties', 'rate'], { type: 'string' }],
   [['limits', 'properties', 'address'], { type: 'string' }],

@@ -119,6 +119,25 @@ describe('a configuration', () => {
     );
   });
 
+  it('takes how workers go from resilience, for each cluster, in short and in full', async () => {
+    const drains = async (...lines: string[]): Promise<unknown[]> =>
+      (await loadText(lines.join('\n'))).config.clusters.map(({ drain }) => drain);
+    const two = 'clusters: [{ name: a, workers: [http://a] }, { name: b, workers: [http://b], drain: ';
+    assert.deepEqual(await drains(`${two}1s }]`), [
+      { settle: 0, timeout: 0 },
+      { settle: 1_000, timeout: 0 },
+    ]);
+    assert.deepEqual(await drains('resilience: { drain: { settle: 5s, timeout: 10m } }', `${two}{ timeout: 20s } }]`), [
+      { settle: 5_000, timeout: 600_000 },
+      { settle: 5_000, timeout: 20_000 },
+    ]);
+    assert.deepEqual(await drains('resilience: { drain: 7s }', `${two}off }]`), [{ settle: 7_000, timeout: 0 }, 'off']);
+    assert.deepEqual(await drains('defaults: smg', `${two}0 }]`), [
+      { settle: 5_000, timeout: 0 },
+      { settle: 0, timeout: 0 },
+    ]);
+  });
+
   it('inherits health checks from resilience, and may switch them off', async () => {
     const text = [
       'resilience: { health: { every: 3s, path: /ping } }',
@@ -214,6 +233,11 @@ describe('errors', () => {
       /engine\.config\.model: unknown key \(did you mean "models"\?\)/,
     ],
     ['an unknown backend', 'clusters: [{ workers: [{ url: "http://a:1", backend: x }] }]', /no backend "x"/],
+    [
+      'a drain that ends before it is seen',
+      'resilience: { drain: { settle: 9s, timeout: 5s } }\nclusters: [http://a]',
+      /drain\.timeout: must be at least `settle`, or 0/,
+    ],
     ['a planned key', 'clusters: [{ name: a, provider: openai }]', /1:23 clusters\[0\]\.provider: is not built yet/],
     [
       'a time limit of a route without a unit',

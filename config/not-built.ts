@@ -54,7 +54,6 @@ const NOT_BUILT_KEYS: readonly string[] = [
   'clusters.*.health.remove_failed',
   'clusters.*.workers.*.bootstrap_port',
   'models.*',
-  'resilience.drain',
   'resilience.liveness.wedge',
   'clusters.*.liveness.wedge',
   'resilience.health.remove_failed',

@@ -78,7 +78,6 @@ const PLANNED: readonly PlannedFeature[] = [
     one: '--tenant-rate-limit-config',
   },
   { feature: 'removing unhealthy workers', none: '--remove-unhealthy-workers|--worker-auto-recovery' },
-  { feature: 'draining removed workers by time', one: '--drain-settle-secs' },
   {
     feature: 'tokenizers',
     none: '--disable-tokenizer-autoload --tokenizer-cache-enable-l0 --tokenizer-cache-enable-l1',

@@ -54,7 +54,15 @@ function expandCluster(cluster: ConfigNode): ConfigNode {
   const map = changeEntry(cluster, 'workers', (workers) =>
     mapItems(asList(workers), (worker) => (isText(worker) ? wrap('url', worker) : worker)),
   );
-  return expandTls(map, 'ca');
+  return expandTls(expandDrain(map), 'ca');
+}
+
+/** A duration is how long the worker is seen to drain. */
+function expandDrain(owner: ConfigNode): ConfigNode {
+  if (owner.kind !== 'map') return owner;
+  return changeEntry(owner, 'drain', (drain) =>
+    isNumber(drain) || (isText(drain) && !textIs(drain, 'off')) ? wrap('settle', drain) : drain,
+  );
 }
 
 /** One authority where a list of them may stand. */
@@ -120,6 +128,7 @@ export function expandShorthand(root: MapNode): MapNode {
   );
   map = changeEntry(map, 'clusters', expandClusters);
   map = changeEntry(map, 'limits', expandLimits);
+  map = changeEntry(map, 'resilience', expandDrain);
   map = changeEntry(map, 'admin', (node) =>
     node.kind === 'map' ? changeEntry(node, 'listener', (item) => expandTls(item, 'client_ca')) : node,
   );

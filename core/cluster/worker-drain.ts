@@ -3,8 +3,8 @@ import type { WorkerHealth } from '../api/worker.js';
 import type { ManagedWorker } from './worker.js';
 
 /**
- * The way out of one worker that nobody names any more: seen to drain for its settle time, then gone with its last request,
- * or cut at its deadline. Goes by `worker.drain`. Owned by the registry, which cancels it when the worker is named again.
+ * The way out of one worker that nobody names any more: seen to drain for its settle time (where it was healthy: from
+ * another one nobody has to be kept), then gone with its last request, or cut at its deadline. Goes by `worker.drain`. Owned by the registry, which cancels it when the worker is named again.
  */
 export class WorkerDrain {
   /** Before it began to drain, so that one that comes back need not prove itself again. */
@@ -26,7 +26,8 @@ export class WorkerDrain {
 
   /** Begins, or begins anew with other settings. */
   start(): void {
-    const { settleMs, timeoutMs } = this.#worker.drain;
+    const { timeoutMs } = this.#worker.drain;
+    const settleMs = this.healthBefore === 'healthy' ? this.#worker.drain.settleMs : 0;
     this.cancel();
     this.#settled = false;
     if (settleMs === 0) this.#awaitLast(timeoutMs);

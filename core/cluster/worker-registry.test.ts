@@ -235,6 +235,20 @@ test('a drained worker stays for as long as it must be seen, then is cut at its 
   assert.deepEqual([cuts, worker?.inFlight], [1, 0]);
 });
 
+test('a worker that was not healthy is gone at once, but not before its last request', async () => {
+  const drain = { settleMs: 60_000, timeoutMs: 0 };
+  const dead = spec({ url: 'http://127.0.0.1:1', drain });
+  registry.reconcile('g1', [dead, spec({ drain })]);
+  const [pending, healthy] = registry.list();
+  await registry.settled('g1', 300);
+  assert.deepEqual([pending?.health, healthy?.health], ['pending', 'healthy']);
+  const hold = pending?.acquireLoad();
+  registry.release('g1');
+  assert.deepEqual(registry.list(), [pending, healthy]);
+  hold?.release();
+  assert.deepEqual(registry.list(), [healthy], 'the healthy one is seen to drain');
+});
+
 test('a request that took a worker just after it had gone does not end its successor', async () => {
   const [gone] = await begin('g1', [spec()]);
   registry.release('g1');

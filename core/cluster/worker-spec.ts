@@ -42,9 +42,9 @@ export interface PoolSettings {
 /** 500 connections, 1,000 waiting, 3 s idle (common engines close after 5 s). */
 export const DEFAULT_POOL: PoolSettings = { maxConnections: 500, maxWaiting: 1_000, idleMs: 3_000 };
 
-/** How a worker that nobody names any more goes. */
+/** How a worker that nobody names any more goes. What was in force when that began is followed to the end. */
 export interface DrainSettings {
-  /** Time for which it is at least shown as draining, ms. */
+  /** Time for which one that was healthy is at least shown as draining, ms. */
   readonly settleMs: number;
   /** From then on its last requests are cut, ms from the beginning of the drain; 0: they may finish, however long. */
   readonly timeoutMs: number;

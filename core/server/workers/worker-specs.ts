@@ -35,7 +35,7 @@ function clusterDefaults(cluster: ClusterConfig) {
     apiKey: cluster.api_key?.reveal(),
     pool: poolSettings(cluster),
     tls: tlsSettings(cluster),
-    drain: DEFAULT_DRAIN,
+    drain: drainSettings(cluster),
     dpAware: cluster.dp.aware,
     protection: protectionSettings(cluster),
   };
@@ -181,6 +181,10 @@ function healthSettings(cluster: ClusterConfig, external: boolean): WorkerSpec['
     unhealthyAfter: health.unhealthy_after,
     healthyAfter: health.healthy_after,
   };
+}
+
+function drainSettings({ drain }: ClusterConfig): WorkerSpec['drain'] {
+  return drain === 'off' ? DEFAULT_DRAIN : { settleMs: drain.settle, timeoutMs: drain.timeout };
 }
 
 /** TLS towards the workers of a cluster, whoever names them. */

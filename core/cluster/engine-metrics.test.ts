@@ -4,14 +4,8 @@ import fc from 'fast-check';
 import { createEngineLoad, readEngineMetrics, readGetLoad, readLoads } from './engine-metrics.js';
 import { readSamples, type Sample } from './prometheus-text.js';
 
-function samplesOf(text: string): Sample[] {
-  const samples: Sample[] = [];
-  readSamples(
-    text,
-    () => true,
-    (sample) => samples.push(sample),
-  );
-  return samples;
+function samplesOf(text: string, ...names: string[]): Sample[] {
+  return names.flatMap((name) => readSamples(Buffer.from(text), name));
 }
 
 const AT = { receivedMs: 1, timestampMs: 2, ownInFlight: 3 };
@@ -32,7 +26,7 @@ describe('Prometheus text', () => {
       'broken 1x',
       '{} 1',
     ].join('\n');
-    const samples = samplesOf(text);
+    const samples = samplesOf(text, 'a', 'b', 'broken');
     assert.deepEqual(
       samples.map(({ name, value }) => [name, value]),
       [
@@ -48,21 +42,23 @@ describe('Prometheus text', () => {
   });
 
   it('gives back what was written, whatever the label says', () => {
+    const names = ['a', 'vllm:b_c', 'vllm:b'];
     const sample = fc.record({
-      name: fc.constantFrom('a', 'vllm:b_c'),
+      name: fc.constantFrom(...names),
       label: fc.string(),
       value: fc.double({ noNaN: true }),
     });
     const quote = (text: string): string => text.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
     fc.assert(
-      fc.property(fc.array(sample), (written) => {
+      fc.property(fc.array(sample), (samples) => {
+        const written = samples.sort((left, right) => names.indexOf(left.name) - names.indexOf(right.name));
         const text = written
           .map(
             ({ name, label, value }) =>
               `${name}{l="${quote(label)}"} ${Number.isFinite(value) ? value : value > 0 ? '+Inf' : '-Inf'}`,
           )
           .join('\n');
-        const read = samplesOf(text);
+        const read = samplesOf(text, ...names);
         assert.deepEqual(
           read.map(({ name, value }) => [name, value + 0]),
           written.map(({ name, value }) => [name, value + 0]),
@@ -71,11 +67,23 @@ describe('Prometheus text', () => {
     );
   });
 
+  it('finds a metric whose name begins that of another one, which may stand before it', () => {
+    const text = '# HELP a a 1\nab 1\na_b{x="a 2"} 2\nab{} 3\na 4\na{} 5\nb 6';
+    assert.deepEqual(
+      samplesOf(text, 'a', 'b', 'c').map(({ name, value }) => [name, value]),
+      [
+        ['a', 4],
+        ['a', 5],
+        ['b', 6],
+      ],
+    );
+  });
+
   it('never fails', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: fc.constantFrom('a', '{', '}', '"', '\\', ' ', '1', '\n', '=') }),
-        (text) => void samplesOf(text),
+        (text) => void samplesOf(text, 'a', 'aa', 'a1'),
       ),
     );
   });
@@ -93,7 +101,7 @@ ${gauge}{engine="0",model_name="a b"} 0.25
 ${gauge}{engine="1",model_name="a b"} 0.75
 vllm:num_requests_waiting_by_reason{engine="0",reason="capacity"} 9.0
 `;
-      const report = readEngineMetrics(text, 'vllm');
+      const report = readEngineMetrics(Buffer.from(text), 'vllm');
       assert.ok(report !== undefined);
       const load = createEngineLoad(report, AT);
       assert.deepEqual([load.runningRequests, load.waitingRequests, load.tokenUsage], [5, 1, 0.5]);
@@ -106,7 +114,7 @@ vllm:num_requests_waiting_by_reason{engine="0",reason="capacity"} 9.0
       const text = ['num_running_reqs 4', 'num_queue_reqs 2', 'token_usage 0.5', 'gen_throughput 99']
         .map((line) => prefix + line)
         .join('\n');
-      const rank = readEngineMetrics(text, 'sglang')?.ranks[0];
+      const rank = readEngineMetrics(Buffer.from(text), 'sglang')?.ranks[0];
       assert.deepEqual(
         [rank?.numRunningReqs, rank?.numWaitingReqs, rank?.tokenUsage, rank?.genThroughput],
         [4, 2, 0.5, 99],
@@ -115,11 +123,11 @@ vllm:num_requests_waiting_by_reason{engine="0",reason="capacity"} 9.0
   });
 
   it('a gauge that must be there and is not, or is NaN, is unknown and not 0', () => {
-    assert.equal(readEngineMetrics('vllm:num_requests_running 1', 'vllm'), undefined);
-    assert.equal(readEngineMetrics('sglang:token_usage NaN', 'sglang'), undefined);
-    assert.equal(readEngineMetrics('', 'sglang'), undefined);
-    assert.equal(readEngineMetrics('vllm:kv_cache_usage_perc 1', 'generic'), undefined);
-    const rank = readEngineMetrics('vllm:kv_cache_usage_perc 0.1', 'vllm')?.ranks[0];
+    assert.equal(readEngineMetrics(Buffer.from('vllm:num_requests_running 1'), 'vllm'), undefined);
+    assert.equal(readEngineMetrics(Buffer.from('sglang:token_usage NaN'), 'sglang'), undefined);
+    assert.equal(readEngineMetrics(Buffer.from(''), 'sglang'), undefined);
+    assert.equal(readEngineMetrics(Buffer.from('vllm:kv_cache_usage_perc 1'), 'generic'), undefined);
+    const rank = readEngineMetrics(Buffer.from('vllm:kv_cache_usage_perc 0.1'), 'vllm')?.ranks[0];
     assert.equal(rank?.numRunningReqs, undefined);
   });
 

@@ -111,15 +111,15 @@ const VLLM_RULES: readonly GaugeRule[] = [
   { field: 'numWaitingReqs', names: ['vllm:num_requests_waiting'], fold: 'sum' },
   {
     field: 'tokenUsage',
-    names: ['vllm:gpu_cache_usage_perc', 'vllm:kv_cache_usage_perc'],
+    names: ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc'],
     fold: 'mean',
     required: true,
   },
   { field: 'cacheHitRate', names: ['vllm:gpu_prefix_cache_hit_rate'], fold: 'mean' },
 ];
 
-/** The prefix is `sglang:` up to 0.5.3 and `sglang_` since. */
-const both = (name: string): readonly string[] => [`sglang:${name}`, `sglang_${name}`];
+/** The prefix is `sglang:` up to 0.5.3 and `sglang_` since; what is not there is searched for through the whole page. */
+const both = (name: string): readonly string[] => [`sglang_${name}`, `sglang:${name}`];
 
 const SGLANG_RULES: readonly GaugeRule[] = [
   { field: 'numRunningReqs', names: both('num_running_reqs'), fold: 'sum' },
@@ -134,26 +134,25 @@ const SGLANG_RULES: readonly GaugeRule[] = [
  * Load from the Prometheus page of an engine, all its series taken together as one rank. Undefined when a gauge that must
  * be there is not: that is unknown, never 0.
  */
-export function readEngineMetrics(text: string, runtime: WorkerRuntime): EngineReport | undefined {
+export function readEngineMetrics(page: Buffer, runtime: WorkerRuntime): EngineReport | undefined {
   const rules = runtime === 'vllm' ? VLLM_RULES : runtime === 'sglang' ? SGLANG_RULES : undefined;
   if (rules === undefined) return undefined;
-  const values = new Map<string, number[]>();
-  for (const { names } of rules) for (const name of names) values.set(name, []);
-  readSamples(
-    text,
-    (name) => values.has(name),
-    ({ name, value }) => {
-      if (Number.isFinite(value)) values.get(name)?.push(value);
-    },
-  );
   const rank = unknownRank(0);
   for (const { field, names, fold, required } of rules) {
-    // An engine that exports both spellings means the same by them.
-    const found = names.map((name) => values.get(name) as number[]).find((list) => list.length > 0);
-    if (found !== undefined) rank[field] = fold === 'sum' ? sum(found) : sum(found) / found.length;
+    const found = finiteValues(page, names);
+    if (found.length > 0) rank[field] = fold === 'sum' ? sum(found) : sum(found) / found.length;
     else if (required === true) return undefined;
   }
   return { version: undefined, ranks: [rank] };
+}
+
+/** Values of the first of these metrics that has any: an engine that exports several means the same by them. */
+function finiteValues(page: Buffer, names: readonly string[]): number[] {
+  for (const name of names) {
+    const values = readSamples(page, name).flatMap(({ value }) => (Number.isFinite(value) ? value : []));
+    if (values.length > 0) return values;
+  }
+  return [];
 }
 
 /** Adds up a report over its ranks. */

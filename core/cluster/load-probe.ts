@@ -7,7 +7,7 @@ import { type EngineReport, readEngineMetrics, readGetLoad, readLoads } from './
 interface LoadSource {
   readonly path: string;
   /** Undefined: not what was expected, so the engine does not have it. */
-  read(body: string, runtime: WorkerRuntime): EngineReport | undefined;
+  read(body: Buffer, runtime: WorkerRuntime): EngineReport | undefined;
 }
 
 const LOADS: LoadSource = {
@@ -50,11 +50,11 @@ export class LoadProbe {
     let source = this.#sources[0];
     while (source !== undefined) {
       let status: number;
-      let body: string;
+      let body: Buffer;
       try {
         const answer = await fetchResponse(client, engineRoot(url) + source.path, { ...options, maxBytes: MAX_BYTES });
         status = answer.status;
-        body = answer.body.toString('utf8');
+        body = answer.body;
       } catch {
         // Not reached: the caller counts it, and health checks say why.
         return 'failed';
@@ -69,9 +69,9 @@ export class LoadProbe {
   }
 }
 
-function parseJson(text: string): unknown {
+function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(body.toString('utf8'));
   } catch {
     // Not JSON is not the endpoint that was asked for; the reader says so of `undefined`.
     return undefined;

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
+import { ResponseHeaders } from '../api/headers.js';
+import type { UpstreamClient, UpstreamHandler } from '../api/upstream.js';
 import { SystemClock } from '../server/system-clock.js';
 import { renderPrometheus } from '../telemetry/prometheus-exposition.js';
 import { StatsStore } from '../telemetry/stats-store.js';
@@ -175,6 +177,84 @@ describe('load monitor', () => {
     await bench.round();
     assert.equal(bench.worker.overloaded, false);
     assert.equal(bench.worker.engineLoad, undefined);
+  });
+
+  it('no gauge outlives its report: not a failed question, not the health of the worker, not its model', async () => {
+    let status = 200;
+    let ranks = 2;
+    const body = (): string =>
+      JSON.stringify({
+        loads: Array.from({ length: ranks }, (_, rank) => ({ dp_rank: rank, num_running_reqs: 1, token_usage: 0.5 })),
+      });
+    const bench = await createBench({ '/v1/loads': () => [status, body()] });
+    const shown = (): string[] =>
+      renderPrometheus(bench.stats)
+        .split('\n')
+        .flatMap(
+          (line) =>
+            /^smg_engine_(\w+)\{worker="[^"]+",model="(\w+)",dp_rank="(\d)"\}/.exec(line)?.slice(1).join(' ') ?? [],
+        );
+    const both = ['running_requests m 0', 'running_requests m 1', 'token_usage m 0', 'token_usage m 1'];
+    await bench.round();
+    assert.deepEqual(shown(), both);
+    status = 500;
+    await bench.round();
+    assert.deepEqual(shown(), []);
+    status = 200;
+    await bench.round();
+    assert.deepEqual(shown(), both);
+    bench.worker.setHealth('unhealthy');
+    assert.deepEqual(shown(), []);
+    assert.equal(bench.worker.engineLoad, undefined);
+    bench.worker.setHealth('healthy');
+    await bench.round();
+    assert.deepEqual(shown(), both);
+    bench.registry.update('test', [{ ...bench.spec, models: ['n'] }]);
+    ranks = 1;
+    await bench.round();
+    assert.deepEqual(shown(), ['running_requests n 0', 'token_usage n 0']);
+  });
+
+  it('a report is forgotten while the next question waits for its turn behind engines that hang', async () => {
+    const asked: UpstreamHandler[] = [];
+    const client: UpstreamClient = {
+      send: (_request, handler) => {
+        asked.push(handler);
+        return { pause() {}, resume() {}, abort() {} };
+      },
+    };
+    const clock = new FakeClock();
+    const checker = new HealthChecker({ client, clock });
+    const pools = { configure(): void {}, close(): void {} };
+    const registry = new WorkerRegistry({ checker, pools, clock, stats: undefined });
+    const monitor = new LoadMonitor(registry, { client, clock, stats: undefined, random: () => 0.5 });
+    open.push(() => {
+      monitor.close();
+      registry.close();
+    });
+    const health = { ...DEFAULT_HEALTH_CHECK, enabled: false };
+    const specs = Array.from({ length: 33 }, (_, index) => createWorkerSpec({ url: `http://worker-${index}`, health }));
+    const workers = registry.update('test', specs);
+    const answerAll = async (): Promise<void> => {
+      while (asked.length > 0) {
+        for (const handler of asked.splice(0)) {
+          handler.onHeaders(new ResponseHeaders(200), false);
+          handler.onData(Buffer.from(loads(9, 0.1)), true, undefined);
+        }
+        for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    clock.advance(1_000);
+    await answerAll();
+    assert.equal(workers.filter((worker) => worker.overloaded).length, 33);
+    clock.advance(11_000);
+    assert.equal(asked.length, 32, 'they hang, the last one waits');
+    const last = workers.at(-1) as ManagedWorker;
+    clock.advance(19_000);
+    assert.equal(last.engineLoad, undefined);
+    assert.equal(last.overloaded, false);
+    await answerAll();
+    assert.equal(last.overloaded, true, 'asked when its turn came');
   });
 
   it('what an engine does not have is not asked again, until another one stands there', async () => {

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../api/clock.js';
 import { GatewayError } from '../api/errors.js';
+import type { EngineLoad } from '../api/worker.js';
 import { accessOf, type ControlClient, type FetchOptions } from './control-fetch.js';
 import { createEngineLoad, type EngineReport } from './engine-metrics.js';
 import { LoadProbe } from './load-probe.js';
@@ -14,6 +15,8 @@ const POLL_TIMEOUT_MS = 5_000;
 const MAX_CONCURRENT = 32;
 /** A worker without requests is asked this many times less often; one that gets some, at the next usual time. */
 const IDLE_FACTOR = 6;
+/** A report is forgotten when the next question has waited this many times the usual pause for its turn. */
+const EXPIRY_FACTOR = 2;
 /** After this many times the usual pause it is asked together with a probe. */
 const JOIN_FACTOR = 4;
 
@@ -75,8 +78,7 @@ export class LoadMonitor {
     if (poll === undefined) return;
     this.#polls.delete(worker);
     poll.stop();
-    worker.engineLoad = undefined;
-    worker.setOverloaded(false);
+    poll.forget();
   }
 
   /** A worker has just answered a probe; see {@link WorkerPoll.onProbe}. */
@@ -84,9 +86,14 @@ export class LoadMonitor {
     this.#polls.get(worker)?.onProbe();
   }
 
-  #enqueue(poll: WorkerPoll): void {
-    if (this.#running < MAX_CONCURRENT) void this.#run(poll);
-    else this.#waiting.push(poll);
+  /** False: it waits for its turn. */
+  #enqueue(poll: WorkerPoll): boolean {
+    if (this.#running < MAX_CONCURRENT) {
+      void this.#run(poll);
+      return true;
+    }
+    this.#waiting.push(poll);
+    return false;
   }
 
   async #run(poll: WorkerPoll): Promise<void> {
@@ -103,7 +110,7 @@ class WorkerPoll {
   readonly runtime: ManagedWorker['runtime'];
   readonly #worker: ManagedWorker;
   readonly #dependencies: LoadMonitorDependencies;
-  readonly #enqueue: (poll: WorkerPoll) => void;
+  readonly #enqueue: (poll: WorkerPoll) => boolean;
   readonly #probe: LoadProbe;
   readonly #abort = new AbortController();
   #timer: Timer | undefined = undefined;
@@ -116,7 +123,7 @@ class WorkerPoll {
   /** When it last told; monotonic. */
   #reportedMs: number | undefined = undefined;
 
-  constructor(worker: ManagedWorker, dependencies: LoadMonitorDependencies, enqueue: (poll: WorkerPoll) => void) {
+  constructor(worker: ManagedWorker, dependencies: LoadMonitorDependencies, enqueue: (poll: WorkerPoll) => boolean) {
     this.runtime = worker.runtime;
     this.#worker = worker;
     this.#dependencies = dependencies;
@@ -149,15 +156,20 @@ class WorkerPoll {
     this.#askSoon();
   }
 
+  /** Nothing is known of its load any more: an old report must neither keep requests away nor draw them in. */
+  forget(): void {
+    this.#setLoad(undefined);
+  }
+
   /** One round. Never rejects. */
   async ask(): Promise<void> {
+    this.#timer?.cancel();
     if (this.#abort.signal.aborted) return;
     const worker = this.#worker;
     const answer = await this.#probe.ask(this.#dependencies.client, worker.url, this.#fetchOptions());
     if (this.#abort.signal.aborted) return;
     if (answer === 'absent') {
-      worker.engineLoad = undefined;
-      this.evaluate();
+      this.forget();
       return;
     }
     if (answer === 'failed') this.#onSilence();
@@ -173,25 +185,26 @@ class WorkerPoll {
   }
 
   #onReport(report: EngineReport): void {
-    const { clock, stats } = this.#dependencies;
+    const { clock } = this.#dependencies;
     const worker = this.#worker;
     this.#reportedMs = clock.monotonicMs();
     this.#missed = false;
     worker.recordContact();
-    worker.engineLoad = createEngineLoad(report, {
-      receivedMs: this.#reportedMs,
-      timestampMs: clock.nowMs(),
-      ownInFlight: worker.inFlight,
-    });
-    stats?.showLoad(worker, worker.engineLoad);
+    const at = { receivedMs: this.#reportedMs, timestampMs: clock.nowMs(), ownInFlight: worker.inFlight };
+    this.#setLoad(createEngineLoad(report, at));
+  }
+
+  #setLoad(load: EngineLoad | undefined): void {
+    const worker = this.#worker;
+    if (load === undefined && worker.engineLoad === undefined) return;
+    worker.engineLoad = load;
+    this.#dependencies.stats?.showLoad(worker);
     this.evaluate();
   }
 
-  /** What was known is no longer known: an old report must neither keep requests away nor draw them in. */
   #onSilence(): void {
     const worker = this.#worker;
-    worker.engineLoad = undefined;
-    this.evaluate();
+    this.forget();
     const { staleMs } = worker.protection.liveness;
     if (staleMs === 0 || this.#reportedMs === undefined) return;
     const isStale = this.#dependencies.clock.monotonicMs() - this.#reportedMs >= staleMs;
@@ -217,7 +230,9 @@ class WorkerPoll {
 
   #askSoon(): void {
     this.#mayJoinMs = Number.POSITIVE_INFINITY;
-    this.#enqueue(this);
+    if (this.#enqueue(this)) return;
+    const { pollMs } = this.#worker.protection.load;
+    this.#timer = this.#dependencies.clock.setCoarseTimer(pollMs * EXPIRY_FACTOR, () => this.forget());
   }
 
   #fetchOptions(): FetchOptions {

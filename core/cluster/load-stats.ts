@@ -1,16 +1,25 @@
 import type { Family, Gauge, StatsScope } from '../api/stats.js';
-import type { EngineLoad } from '../api/worker.js';
 import type { ManagedWorker } from './worker.js';
 
 /** Model of workers that name none. */
 const ANY_MODEL = 'unknown';
 
-/** Metrics of what engines report. One instance per process. */
+/** Series that one worker has now. */
+interface ShownLoad {
+  readonly model: string;
+  readonly ranks: readonly string[];
+}
+
+/**
+ * Metrics of what engines report. One instance per process. The series of a worker are there for as long as its last report
+ * is known ({@link ManagedWorker.engineLoad}): an old figure is worse than none.
+ */
 export class LoadStats {
   readonly #running: Family<Gauge>;
   readonly #waiting: Family<Gauge>;
   readonly #usage: Family<Gauge>;
   readonly #overloaded: Family<Gauge>;
+  readonly #reported = new Map<ManagedWorker, ShownLoad>();
   /** Models under which each overloaded worker is counted now. */
   readonly #shown = new Map<ManagedWorker, readonly string[]>();
   readonly #counts = new Map<string, number>();
@@ -39,14 +48,34 @@ export class LoadStats {
     });
   }
 
-  /** A report has arrived. What it leaves out keeps no old value. */
-  showLoad(worker: ManagedWorker, load: EngineLoad): void {
+  /** The last report of the worker is another one, or there is none any more. What it leaves out keeps no old value. */
+  showLoad(worker: ManagedWorker): void {
+    const load = worker.engineLoad;
+    if (load === undefined) {
+      this.#hide(worker, () => false);
+      this.#reported.delete(worker);
+      return;
+    }
     const model = worker.models[0] ?? ANY_MODEL;
+    const ranks = load.ranks.map(({ dpRank }) => String(dpRank));
+    this.#hide(worker, (shownModel, rank) => shownModel === model && ranks.includes(rank));
+    this.#reported.set(worker, { model, ranks });
     for (const rank of load.ranks) {
       const labels = [worker.id, model, String(rank.dpRank)];
       show(this.#running, labels, rank.numRunningReqs);
       show(this.#waiting, labels, rank.numWaitingReqs);
       show(this.#usage, labels, rank.tokenUsage);
+    }
+  }
+
+  /** Takes away the series that are shown and not to be kept. */
+  #hide(worker: ManagedWorker, keeps: (model: string, rank: string) => boolean): void {
+    const shown = this.#reported.get(worker);
+    if (shown === undefined) return;
+    for (const rank of shown.ranks) {
+      if (keeps(shown.model, rank)) continue;
+      const labels = [worker.id, shown.model, rank];
+      for (const family of [this.#running, this.#waiting, this.#usage]) family.remove(...labels);
     }
   }
 

@@ -333,6 +333,38 @@ test('without checks a worker is healthy from the start; a provider without a ke
   assert.equal(client.asked.length, 0);
 });
 
+test('without checks an engine opens once it was made out, not as one that takes any model', async () => {
+  client.answers = { '/base/v1/models': 0 };
+  start({ runtime: undefined, models: [] }, { enabled: false });
+  assert.equal(worker.health, 'pending');
+  await settle();
+  assert.equal(worker.health, 'pending');
+  assert.equal(worker.healthReason, 'models: connect refused');
+  client.answers = { '/base/v1/models': '{"data":[{"id":"m","owned_by":"vllm"}]}', '/base/version': '{"version":"1"}' };
+  await advance(1_000);
+  assert.deepEqual([worker.health, worker.runtime, worker.models], ['healthy', 'vllm', ['m']]);
+  assert.equal(worker.healthReason, '');
+  await advance(120_000);
+  assert.equal(client.asked.length, 3, 'that was all');
+});
+
+test('without checks an engine whose models are no longer stated is pending until it has told them', async () => {
+  start({ runtime: 'sglang', models: ['stated'] }, { enabled: false });
+  assert.equal(worker.health, 'healthy');
+  worker.applySpec({ ...worker.spec(), models: [] });
+  checker.update(worker);
+  assert.equal(worker.health, 'pending');
+  client.answers = {
+    '/base/v1/models': '{"data":[{"id":"told"}]}',
+    '/base/server_info': '{}',
+    '/base/model_info': '{}',
+  };
+  await advance(0);
+  assert.equal(worker.health, 'pending', 'the question is on its way');
+  await advance(1_000);
+  assert.deepEqual([worker.health, worker.models], ['healthy', ['told']]);
+});
+
 test('a provider with a key opens with the list of its models, which is refreshed; what was stated needs no list', async () => {
   client.answers = { '/base/v1/models': '{"data":[]}' };
   start({ runtime: 'external', models: [], apiKey: 'k' }, { enabled: false });

@@ -132,7 +132,7 @@ class WorkerCheck {
   }
 
   start(): void {
-    if (!this.enabled && !this.#awaitsModels()) this.#worker.setHealth('healthy');
+    if (!this.enabled && !this.#awaitsFacts()) this.#worker.setHealth('healthy');
     this.#run();
   }
 
@@ -152,7 +152,7 @@ class WorkerCheck {
     this.#detected = false;
     this.#abortRound();
     // What used to be stated is now to be asked for.
-    if (this.enabled && !this.#worker.known) this.#worker.setHealth('pending');
+    if (this.#awaitsFacts()) this.#worker.setHealth('pending');
     this.#runSoon(0);
   }
 
@@ -166,10 +166,18 @@ class WorkerCheck {
     this.#runSoon(Math.max(0, REQUESTED_PROBE_GAP_MS - sinceMs));
   }
 
-  /** A provider with a key of ours serves what it lists for that key; without probes nothing else holds it back. */
-  #awaitsModels(): boolean {
+  /** Nothing may go there before it was made out: it would be taken to serve any model, by a guess at its engine. */
+  #awaitsFacts(): boolean {
+    return !this.#worker.known && (this.enabled || this.#asksUnprobed());
+  }
+
+  /**
+   * Whether a worker that is not probed is asked what it is. Whoever states its models wants it left alone, and a provider
+   * without a key of ours takes any model that the caller's key may use.
+   */
+  #asksUnprobed(): boolean {
     const { runtime, apiKey, models } = this.#spec;
-    return runtime === 'external' && apiKey !== undefined && models.length === 0 && !this.#worker.known;
+    return models.length === 0 && (runtime !== 'external' || apiKey !== undefined);
   }
 
   #runSoon(delayMs: number): void {
@@ -249,19 +257,13 @@ class WorkerCheck {
 
   /** For a worker that is not probed. Undefined: nothing more to do. */
   async #detectionRound(signal: AbortSignal): Promise<number | undefined> {
-    // Whoever states the models of a worker that is not to be probed wants it left alone. A provider without a key of ours
-    // takes any model that the caller's key may use.
-    const { runtime, apiKey, models } = this.#spec;
-    this.#worker.healthReason = '';
-    if (models.length > 0 || (runtime === 'external' && apiKey === undefined)) {
-      this.#worker.setHealth('healthy');
-      return undefined;
-    }
-    await this.#detect(signal);
+    const asks = this.#asksUnprobed();
+    if (asks) await this.#detect(signal);
     if (signal.aborted) return 0;
-    if (!this.#detected) return this.#nextDetectionMs();
+    if (asks && !this.#detected) return this.#nextDetectionMs();
+    this.#worker.healthReason = '';
     this.#worker.setHealth('healthy');
-    if (runtime !== 'external') return undefined;
+    if (!asks || this.#spec.runtime !== 'external') return undefined;
     this.#detected = false;
     return PROVIDER_REFRESH_MS * (0.9 + 0.2 * this.#random());
   }

@@ -38,7 +38,7 @@ const DIALECT: WorkerDialect = {
   createDecoder: () => new WordDecoder(),
   readError: (status, _headers, body) =>
     createUpstreamError({ status, errorClass: classOfStatus(status), message: body }),
-  keepHeader: (name) => (name === 'x-limit' ? 'x-ratelimit-limit-requests' : undefined),
+  keepHeader: (name, value) => (name === 'x-limit' ? ['x-ratelimit-limit-requests', `${value}0`] : undefined),
 };
 
 class Recorder implements BackendSink {
@@ -84,7 +84,7 @@ describe('the answer of a worker with another dialect', () => {
   it('goes up as deltas, its head with the first that says something, its end with the last', () => {
     const sink = events([STREAM]);
     assert.deepEqual(sink.calls, ['head', 'start', 'Hi', 'keep_alive', 'you', 'finish', 'usage.']);
-    assert.deepEqual(sink.headers?.flat, ['x-ratelimit-limit-requests', '9', 'x-smg-dropped-params', 'seed']);
+    assert.deepEqual(sink.headers?.flat, ['x-ratelimit-limit-requests', '90', 'x-smg-dropped-params', 'seed']);
     assert.equal(sink.headers?.kind, 'deltas');
   });
 

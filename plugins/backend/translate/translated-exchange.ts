@@ -176,8 +176,8 @@ export class TranslatedExchange implements UpstreamHandler {
   #answerHeaders(): ResponseHeaders {
     const kept: string[] = [];
     this.#headers?.forEach((name, value) => {
-      const as = this.#dialect.keepHeader?.(name);
-      if (as !== undefined) kept.push(as, value);
+      const field = this.#dialect.keepHeader?.(name, value);
+      if (field !== undefined) kept.push(...field);
     });
     if (this.#dropped.length > 0) kept.push(DROPPED_PARAMS, this.#dropped.join(','));
     return new ResponseHeaders(200, kept, 'deltas');

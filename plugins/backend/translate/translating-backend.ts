@@ -48,7 +48,10 @@ export class TranslatingBackend implements Backend {
 
   #forward(call: BackendCall, sink: BackendSink): UpstreamExchange {
     const { request, headers } = call;
-    if (request === undefined) return this.#send(call, undefined, sink);
+    if (request === undefined) {
+      this.#dialect.prepareNative?.(undefined, call);
+      return this.#send(call, undefined, sink);
+    }
     // For this attempt only: the next one may go to a worker of another dialect.
     const own = this.#dialect.prepareNative === undefined ? request : request.fork();
     this.#dialect.prepareNative?.(own, call);

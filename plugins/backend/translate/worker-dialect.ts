@@ -57,10 +57,10 @@ export interface WorkerDialect {
   /** Client apis whose bytes are forwarded as they are. */
   readonly nativeApis: readonly string[];
   /**
-   * Called for native apis, before their bytes go: may change the head (path included; it is the client's path) and the
-   * request (a fork of its own). Absent: nothing but the address changes.
+   * Called before what is forwarded goes: may change the head (path included; it is the client's path) and the request (a
+   * fork of its own; undefined for calls that are no inference). Absent: nothing but the address changes.
    */
-  prepareNative?(request: InferenceRequest, call: BackendCall): void;
+  prepareNative?(request: InferenceRequest | undefined, call: BackendCall): void;
   /** Writes a conversation in this dialect. Throws GatewayError for what it cannot carry. */
   encode(conversation: Conversation, call: BackendCall): EncodedRequest;
   createDecoder(conversation: Conversation, call: BackendCall): AnswerDecoder;
@@ -69,6 +69,6 @@ export interface WorkerDialect {
    * message is sent to the client and has been through `redactMessage`.
    */
   readError(status: number, headers: ResponseHeaders, body: string): GatewayError;
-  /** Fields of a good answer's head that the client gets, renamed where its dialect calls them otherwise. Default: none but rate limits. */
-  keepHeader?(name: string): string | undefined;
+  /** A field of a good answer's head as the client gets it, name and value; undefined for those that it does not get. Default: none. */
+  keepHeader?(name: string, value: string): readonly [name: string, value: string] | undefined;
 }

@@ -5,6 +5,7 @@ import { renderPrometheus } from '../telemetry/prometheus-exposition.js';
 import { StatsStore } from '../telemetry/stats-store.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { ClusterStats } from './cluster-stats.js';
+import { fetchResponse } from './control-fetch.js';
 import { LONG_TIMEOUTS, type RawConnection, RawWorker, sendTo } from './raw-worker.fixture.js';
 import { HttpUpstreamClient } from './upstream-client.js';
 import { DEFAULT_POOL } from './worker-spec.js';
@@ -35,6 +36,14 @@ async function startWorker(onRequest: (connection: RawConnection, request: strin
 
 async function turns(count = 10): Promise<void> {
   for (let i = 0; i < count; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Where nobody listens. */
+async function unusedUrl(): Promise<string> {
+  const worker = await new RawWorker(() => {}).listen();
+  const { url } = worker;
+  await worker.close();
+  return url;
 }
 
 /** One exchange from start to end. */
@@ -78,9 +87,9 @@ test("the worker's own keep-alive time shortens ours, never lengthens it", async
     const worker = await startWorker((connection) => connection.write(head));
     await exchangeWith(worker);
     clock.advance(keptMs - 1);
-    assert.equal(client.counts(worker.url)?.idle, 1, hint);
+    assert.equal(client.counts(worker.url).idle, 1, hint);
     clock.advance(1);
-    assert.equal(client.counts(worker.url)?.open, 0, hint);
+    assert.equal(client.counts(worker.url).open, 0, hint);
   }
 });
 
@@ -90,11 +99,11 @@ test('a shorter time of a later connection is not held up by an earlier one', as
     connection.write(`HTTP/1.1 200 OK\r\nkeep-alive: timeout=${hint}\r\ncontent-length: 0\r\n\r\n`);
   });
   await Promise.all([exchangeWith(worker), exchangeWith(worker)]);
-  assert.equal(client.counts(worker.url)?.idle, 2);
+  assert.equal(client.counts(worker.url).idle, 2);
   clock.advance(1_000);
-  assert.equal(client.counts(worker.url)?.idle, 1);
+  assert.equal(client.counts(worker.url).idle, 1);
   clock.advance(2_000);
-  assert.equal(client.counts(worker.url)?.idle, 0);
+  assert.equal(client.counts(worker.url).idle, 0);
 });
 
 /** Its coarse timers come late, as those of a busy process do. */
@@ -110,10 +119,10 @@ test('a connection past its time is not used although nobody has closed it yet',
   const worker = await startWorker((connection) => connection.write(OK));
   await exchangeWith(worker);
   clock.advance(3_500);
-  assert.equal(client.counts(worker.url)?.idle, 1);
+  assert.equal(client.counts(worker.url).idle, 1);
   await exchangeWith(worker);
   assert.equal(worker.connections.length, 2);
-  assert.equal(client.counts(worker.url)?.open, 1);
+  assert.equal(client.counts(worker.url).open, 1);
 });
 
 test('an answer that ended while paused leaves a connection that reads', async () => {
@@ -153,7 +162,7 @@ test('a connection is not kept when the worker says so or sends more than its an
   ]) {
     const worker = await startWorker((connection) => connection.write(answer));
     assert.equal(await exchangeWith(worker), 'data end');
-    assert.equal(client.counts(worker.url)?.open, 0, answer);
+    assert.equal(client.counts(worker.url).open, 0, answer);
     await worker.connections[0]?.closed;
   }
 });
@@ -163,7 +172,7 @@ test('an idle connection on which bytes arrive, or that the worker closes, is gi
   await exchangeWith(worker);
   worker.connections[0]?.write('HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n');
   await worker.connections[0]?.closed;
-  assert.equal(client.counts(worker.url)?.open, 0);
+  assert.equal(client.counts(worker.url).open, 0);
   assert.equal(await exchangeWith(worker), 'data end');
   worker.connections[1]?.socket.end();
   await worker.connections[1]?.closed;
@@ -298,6 +307,43 @@ test('a closed pool refuses, fails what waits and lets the rest end', async () =
   await running.ended;
   assert.deepEqual(running.events, ['headers 200', 'data end']);
   await worker.connections[0]?.closed;
+});
+
+test('what is sent after its worker was removed is served, and leaves no pool behind', async () => {
+  const worker = await startWorker((connection) => connection.write(OK));
+  client.configure(`${worker.url}/base`, 'w', DEFAULT_POOL);
+  client.close(`${worker.url}/base`);
+  const late = sendTo(client, `${worker.url}/base`).handler;
+  await late.ended;
+  assert.deepEqual(late.events, ['headers 200', 'data end']);
+  const question = fetchResponse(client, `${worker.url}/metrics`);
+  assert.equal((await question).status, 200);
+  assert.equal(client.origins, 1);
+  assert.deepEqual(client.counts(worker.url), { open: 2, idle: 2, waiting: 0 });
+  clock.advance(DEFAULT_POOL.idleMs);
+  assert.equal(client.origins, 0);
+
+  const nobody = sendTo(client, await unusedUrl()).handler;
+  await nobody.ended;
+  assert.deepEqual(nobody.events, ['error upstream_connect_failed connect_refused']);
+  assert.equal(client.origins, 0);
+});
+
+test('a worker that comes back while such a request runs has a pool of its own, which stays', async () => {
+  const worker = await startWorker((connection, request) => {
+    if (!request.startsWith('POST /slow')) connection.write(OK);
+  });
+  const late = sendTo(client, worker.url, { path: '/slow' }).handler;
+  while (worker.requests.length === 0) await turns(1);
+  client.configure(worker.url, 'w', DEFAULT_POOL);
+  assert.equal(await exchangeWith(worker), 'data end');
+  assert.deepEqual(client.counts(worker.url), { open: 1, idle: 1, waiting: 0 });
+  worker.connections[0]?.write(OK);
+  await late.ended;
+  assert.deepEqual(late.events, ['headers 200', 'data end']);
+  clock.advance(DEFAULT_POOL.idleMs);
+  assert.deepEqual(client.counts(worker.url), { open: 0, idle: 0, waiting: 0 });
+  assert.equal(client.origins, 1);
 });
 
 test('gauges follow the connections and go with the worker', async () => {

@@ -13,6 +13,13 @@ export interface PoolStats {
   readonly resends: Counter;
 }
 
+/** Who wants to know of one pool. */
+export interface PoolObserver {
+  readonly stats: PoolStats | undefined;
+  /** Called when the last connection has gone and nothing waits for one; there may be others afterwards. */
+  onUnused(): void;
+}
+
 /** A worker's `Keep-Alive: timeout` is cut by up to this, ms: the request needs time to get there. */
 const KEEP_ALIVE_MARGIN_MS = 1_000;
 
@@ -23,6 +30,7 @@ const KEEP_ALIVE_MARGIN_MS = 1_000;
 export class ConnectionPool implements ConnectionOwner {
   readonly #target: ConnectionTarget;
   readonly #clock: Clock;
+  readonly #observer: PoolObserver;
   readonly #stats: PoolStats | undefined;
   #settings: PoolSettings;
   #closed = false;
@@ -34,11 +42,12 @@ export class ConnectionPool implements ConnectionOwner {
   #sweepTimer: Timer | undefined = undefined;
   #sweepAtMs = 0;
 
-  constructor(target: ConnectionTarget, settings: PoolSettings, stats: PoolStats | undefined) {
+  constructor(target: ConnectionTarget, settings: PoolSettings, observer: PoolObserver) {
     this.#target = target;
     this.#clock = target.clock;
     this.#settings = settings;
-    this.#stats = stats;
+    this.#observer = observer;
+    this.#stats = observer.stats;
     this.#queue = new WaitingQueue(target.clock);
   }
 
@@ -97,6 +106,7 @@ export class ConnectionPool implements ConnectionOwner {
     const idleMs = this.#idleLimitMs(keepAliveHintMs);
     if (this.#closed || idleMs <= 0) {
       this.#closeIdle(connection);
+      this.#tellUnused();
       return;
     }
     connection.idleUntilMs = this.#clock.monotonicMs() + idleMs;
@@ -121,7 +131,12 @@ export class ConnectionPool implements ConnectionOwner {
       this.#startNew(stale);
     } else {
       this.#startWaiting();
+      this.#tellUnused();
     }
+  }
+
+  #tellUnused(): void {
+    if (this.#open === 0 && this.#queue.size === 0) this.#observer.onUnused();
   }
 
   #startWaiting(): void {
@@ -184,6 +199,7 @@ export class ConnectionPool implements ConnectionOwner {
     }
     idle.length = kept;
     if (kept > 0) this.#scheduleSweep(nextAtMs, nextAtMs - nowMs);
+    this.#tellUnused();
   }
 }
 

@@ -54,7 +54,7 @@ test('what takes too long, or is too long, is given up and the connection closed
   answer = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc';
   const url = worker.url;
   await assert.rejects(fetchResponse(client, url, { timeoutMs: 30 }), { code: 'upstream_timeout' });
-  assert.equal(client.counts(url)?.open, 0);
+  assert.equal(client.counts(url).open, 0);
   answer = ok('0123456789');
   assert.equal((await fetchResponse(client, url, { maxBytes: 10 })).body.length, 10);
   await assert.rejects(fetchResponse(client, url, { maxBytes: 9 }), { code: 'upstream_response_too_large' });
@@ -67,7 +67,7 @@ test('a signal ends it, also one that was aborted before', async () => {
   setTimeout(() => abort.abort(new Error('enough')), 10);
   await assert.rejects(pending, /enough/);
   await assert.rejects(fetchResponse(client, worker.url, { signal: abort.signal }), /enough/);
-  assert.equal(client.counts(worker.url)?.open, 0);
+  assert.equal(client.counts(worker.url).open, 0);
 });
 
 test('requests that use up the pool do not keep a probe waiting', async () => {

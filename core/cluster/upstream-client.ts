@@ -11,6 +11,7 @@ import type { ClusterStats } from './cluster-stats.js';
 import type { PoolStats } from './connection-pool.js';
 import type { OriginTransport, TransportCounts } from './origin-transport.js';
 import type { OriginPools } from './pool-users.js';
+import { TransportGroup } from './transport-group.js';
 import { Http1Transport } from './upstream-http1.js';
 import { type UpstreamTlsOptions, UpstreamTlsSettings } from './upstream-tls.js';
 import type { UndiciTransport } from './upstream-undici.js';
@@ -27,36 +28,6 @@ export interface HttpUpstreamClientDependencies {
 const READ_BUFFER_BYTES = 64 * 1024;
 /** For probes and information endpoints. */
 const CONTROL_POOL: PoolSettings = { maxConnections: 8, maxWaiting: 100, idleMs: 3_000 };
-
-/** The pools of all origins that are spoken to by the same TLS settings. */
-class TransportGroup {
-  readonly tls: UpstreamTlsOptions;
-  /** By origin, and by each other spelling of it that was used (base URLs): as many as the configs have URLs. */
-  readonly transports = new Map<string, OriginTransport>();
-  /** By origin. */
-  readonly controlTransports = new Map<string, OriginTransport>();
-
-  constructor(tls: UpstreamTlsOptions) {
-    this.tls = tls;
-  }
-
-  /** Closes the pools of one origin. */
-  close(origin: string): void {
-    this.controlTransports.get(origin)?.close();
-    this.controlTransports.delete(origin);
-    const transport = this.transports.get(origin);
-    if (transport === undefined) return;
-    for (const [key, value] of this.transports) if (value === transport) this.transports.delete(key);
-    transport.close();
-  }
-
-  closeAll(): void {
-    const transports = new Set([...this.transports.values(), ...this.controlTransports.values()]);
-    this.transports.clear();
-    this.controlTransports.clear();
-    for (const transport of transports) transport.close();
-  }
-}
 
 /**
  * HTTP to every worker of the process: one pool per origin and set of TLS settings, over our own HTTP/1.1 in clear text
@@ -87,17 +58,18 @@ export class HttpUpstreamClient implements UpstreamClient, OriginPools {
   }
 
   configure(url: string, label: string, settings: PoolSettings, tls?: UpstreamTls): void {
+    const { origin } = new URL(url);
     const group = this.#group(tls);
-    const known = group.transports.get(new URL(url).origin);
+    group.claim(origin);
+    const known = group.transports.get(origin);
     if (known !== undefined) known.configure(settings);
     else this.#add(group, url, settings, label);
   }
 
   close(url: string, tls?: UpstreamTls): void {
-    const { origin } = new URL(url);
     const group = this.#group(tls);
-    group.close(origin);
-    if (tls !== undefined && group.transports.size + group.controlTransports.size === 0) this.#secured.delete(tls.id);
+    group.close(new URL(url).origin);
+    this.#dropEmpty(group);
   }
 
   /** Closes every pool; exchanges under way end in their own time. */
@@ -124,17 +96,27 @@ export class HttpUpstreamClient implements UpstreamClient, OriginPools {
     return transport.send(request, handler);
   }
 
-  /** What the pools of an origin hold now, the one for control included; undefined when there is none. */
-  counts(url: string, tls?: UpstreamTls): TransportCounts | undefined {
+  /** Origins that it has pools for: those that are configured, and those to which something is under way. */
+  get origins(): number {
+    const urls = new Set<string>();
+    for (const [id, group] of [['', this.#default] as const, ...this.#secured]) {
+      for (const url of [...group.transports.keys(), ...group.controlTransports.keys()]) {
+        urls.add(`${id} ${new URL(url).origin}`);
+      }
+    }
+    return urls.size;
+  }
+
+  /** What the pools of an origin hold now, the one for control included. */
+  counts(url: string, tls?: UpstreamTls): TransportCounts {
     const { origin } = new URL(url);
     const group = tls === undefined ? this.#default : this.#secured.get(tls.id);
     const data = group?.transports.get(origin)?.counts();
     const control = group?.controlTransports.get(origin)?.counts();
-    if (data === undefined || control === undefined) return data ?? control;
     return {
-      open: data.open + control.open,
-      idle: data.idle + control.idle,
-      waiting: data.waiting + control.waiting,
+      open: (data?.open ?? 0) + (control?.open ?? 0),
+      idle: (data?.idle ?? 0) + (control?.idle ?? 0),
+      waiting: (data?.waiting ?? 0) + (control?.waiting ?? 0),
     };
   }
 
@@ -160,14 +142,34 @@ export class HttpUpstreamClient implements UpstreamClient, OriginPools {
     return transport;
   }
 
-  #create(group: TransportGroup, origin: URL, settings: PoolSettings, label: string | undefined): OriginTransport {
+  #create(group: TransportGroup, url: URL, settings: PoolSettings, label: string | undefined): OriginTransport {
+    const onUnused = (): void => {
+      group.onUnused(url.origin, transport);
+      this.#dropEmpty(group);
+    };
+    const transport = this.#createTransport(group, url, settings, label, onUnused);
+    return transport;
+  }
+
+  #createTransport(
+    group: TransportGroup,
+    origin: URL,
+    settings: PoolSettings,
+    label: string | undefined,
+    onUnused: () => void,
+  ): OriginTransport {
     if (origin.protocol === 'http:') {
       const environment = { clock: this.#clock, readBuffer: this.#readBuffer };
-      return new Http1Transport(origin, settings, environment, this.#poolStats(label));
+      return new Http1Transport(origin, settings, environment, { stats: this.#poolStats(label), onUnused });
     }
     if (origin.protocol !== 'https:') throw new BugError(`No upstream transport for ${origin.protocol}`);
     if (this.#undici === undefined) throw new BugError('prepare() was not awaited for an https: worker');
-    return new this.#undici(origin, settings, this.#clock, group.tls);
+    return new this.#undici(origin, settings, { clock: this.#clock, tls: group.tls, onUnused });
+  }
+
+  #dropEmpty(group: TransportGroup): void {
+    if (!group.isEmpty) return;
+    for (const [id, secured] of this.#secured) if (secured === group) this.#secured.delete(id);
   }
 
   #poolStats(label: string | undefined): PoolStats | undefined {

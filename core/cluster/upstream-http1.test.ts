@@ -76,7 +76,7 @@ test('chunks are passed on with their framing, trailers end the answer', async (
   assert.equal(handler.body, 'hello!');
   assert.deepEqual(handler.framed, ['5\r\nhello\r\n', undefined]);
   assert.deepEqual(handler.trailers?.flat, ['x-sum', '6']);
-  assert.equal(client.counts(worker.url)?.idle, 1);
+  assert.equal(client.counts(worker.url).idle, 1);
 });
 
 test('interim answers are passed over, switching protocols is refused', async () => {
@@ -233,7 +233,7 @@ test('the worker sees an abort in every phase, and nothing is called afterwards'
     assert.equal(handler.events.length, before);
     assert.ok(handler.events.filter((event) => event === 'data').length <= 1);
     assert.equal(handler.error, undefined);
-    assert.equal(client.counts(worker.url)?.open, 0);
+    assert.equal(client.counts(worker.url).open, 0);
   }
 });
 
@@ -351,12 +351,12 @@ test('an answer that comes before the request is read ends the connection', asyn
   connection.write('HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig');
   await handler.ended;
   assert.deepEqual(handler.events, ['headers 413', 'data end']);
-  assert.equal(client.counts(worker.url)?.open, 0);
+  assert.equal(client.counts(worker.url).open, 0);
   connection.socket.destroy();
 });
 
 test('headers that must not be written throw at once', async () => {
   const worker = await answering(OK);
   assert.throws(() => sendTo(client, worker.url, { fields: ['x-a', 'b\r\nx-evil: 1'] }), /must not be written/);
-  assert.equal(client.counts(worker.url)?.open ?? 0, 0);
+  assert.equal(client.counts(worker.url).open ?? 0, 0);
 });

@@ -1,6 +1,6 @@
 import type { Clock } from '../api/clock.js';
 import type { UpstreamExchange, UpstreamHandler, UpstreamRequest } from '../api/upstream.js';
-import { ConnectionPool, type PoolStats } from './connection-pool.js';
+import { ConnectionPool, type PoolObserver } from './connection-pool.js';
 import { Http1Exchange } from './http1-exchange.js';
 import type { OriginTransport, TransportCounts } from './origin-transport.js';
 import type { PoolSettings } from './worker-spec.js';
@@ -17,7 +17,7 @@ export class Http1Transport implements OriginTransport {
   readonly #authority: string;
   readonly #pool: ConnectionPool;
 
-  constructor(origin: URL, settings: PoolSettings, environment: Http1Environment, stats: PoolStats | undefined) {
+  constructor(origin: URL, settings: PoolSettings, environment: Http1Environment, observer: PoolObserver) {
     this.#authority = origin.host;
     const target = {
       // URL keeps the brackets of an IPv6 address, sockets do not want them.
@@ -26,7 +26,7 @@ export class Http1Transport implements OriginTransport {
       clock: environment.clock,
       readBuffer: environment.readBuffer,
     };
-    this.#pool = new ConnectionPool(target, settings, stats);
+    this.#pool = new ConnectionPool(target, settings, observer);
   }
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {

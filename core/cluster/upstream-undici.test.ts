@@ -13,7 +13,8 @@ import { SystemClock } from '../server/system-clock.js';
 import { fetchJson } from './control-fetch.js';
 import { LONG_TIMEOUTS, sendTo } from './raw-worker.fixture.js';
 import { HttpUpstreamClient } from './upstream-client.js';
-import type { UpstreamTlsOptions } from './upstream-tls.js';
+import { type UpstreamTlsOptions, UpstreamTlsSettings } from './upstream-tls.js';
+import { DEFAULT_POOL } from './worker-spec.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'smg-tls-'));
 const certificate = makeCertificate();
@@ -97,7 +98,7 @@ test('a request over TLS, its headers as given, its answer in order', { skip }, 
       .sort(),
     ['connection', 'content-length', 'host', 'x-b'],
   );
-  assert.equal(client.counts(url)?.open, 1);
+  assert.equal(client.counts(url).open, 1);
 });
 
 test('the control plane takes the same way', { skip }, async () => {
@@ -261,4 +262,17 @@ test('HTTP/2 where it is allowed', { skip }, async () => {
 test('an https worker that was not prepared for is a bug of ours', async () => {
   const client = new HttpUpstreamClient({ clock });
   assert.throws(() => sendTo(client, 'https://127.0.0.1:1'), /prepare/);
+});
+
+test('what is sent after its worker was removed is served, and leaves no pool behind', { skip }, async () => {
+  const url = await serve((_request, response) => response.end('{}'));
+  const client = await createClient(url);
+  const tls = new UpstreamTlsSettings({ ca: certificate?.cert ?? '' });
+  client.configure(url, 'w', { ...DEFAULT_POOL, idleMs: 50 }, tls);
+  client.close(url, tls);
+  const { handler } = sendTo(client, url, { tls, fields: ['connection', 'close'] });
+  await handler.ended;
+  assert.equal(handler.status, 200);
+  assert.equal(client.origins, 1);
+  while (client.origins > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 });

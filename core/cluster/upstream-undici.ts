@@ -35,24 +35,30 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
   'expect',
 ]);
 
+/** What a transport works with. */
+export interface UndiciEnvironment {
+  readonly clock: Clock;
+  readonly tls: UpstreamTlsOptions;
+  /** Called when the last connection has gone and nothing waits for one; there may be others afterwards. */
+  onUnused(): void;
+}
+
 /** HTTPS (HTTP/1.1 and, where allowed, HTTP/2) to one origin. Loaded only when a config names such a worker. */
 export class UndiciTransport implements OriginTransport {
   readonly #origin: string;
-  readonly #clock: Clock;
-  readonly #tls: UpstreamTlsOptions;
+  readonly #environment: UndiciEnvironment;
   #settings: PoolSettings;
   #pool: Pool;
 
-  constructor(origin: URL, settings: PoolSettings, clock: Clock, tls: UpstreamTlsOptions) {
+  constructor(origin: URL, settings: PoolSettings, environment: UndiciEnvironment) {
     this.#origin = origin.origin;
-    this.#clock = clock;
-    this.#tls = tls;
+    this.#environment = environment;
     this.#settings = settings;
     this.#pool = this.#createPool();
   }
 
   send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
-    const exchange = new UndiciExchange(request, handler, this.#clock);
+    const exchange = new UndiciExchange(request, handler, this.#environment.clock);
     if (this.#pool.stats.queued >= this.#settings.maxWaiting) {
       exchange.refuse(poolExhaustedError('pool_queue_full'));
       return exchange;
@@ -94,8 +100,8 @@ export class UndiciTransport implements OriginTransport {
   }
 
   #createPool(): Pool {
-    const { allowH2 = false, ca, cert, key, serverName, rejectUnauthorized } = this.#tls;
-    return new Pool(this.#origin, {
+    const { allowH2 = false, ca, cert, key, serverName, rejectUnauthorized } = this.#environment.tls;
+    const pool = new Pool(this.#origin, {
       connections: this.#settings.maxConnections,
       pipelining: 1,
       allowH2,
@@ -111,6 +117,16 @@ export class UndiciTransport implements OriginTransport {
         ...(rejectUnauthorized !== undefined && { rejectUnauthorized }),
       },
     });
+    // What the pool tells of its last connection is so only once the event is over.
+    const onGone = (): void => void setImmediate(() => this.#tellUnused(pool));
+    pool.on('disconnect', onGone);
+    pool.on('connectionError', onGone);
+    return pool;
+  }
+
+  #tellUnused(pool: Pool): void {
+    const { connected, size, queued } = pool.stats;
+    if (pool === this.#pool && connected + size + queued === 0) this.#environment.onUnused();
   }
 }
 

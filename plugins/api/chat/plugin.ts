@@ -1,4 +1,5 @@
 import { declareApi } from '../declare-api.js';
+import { readChatConversation } from './conversation.js';
 import { createChatRenderer } from './renderer.js';
 
 /** OpenAI chat completions. */
@@ -11,5 +12,6 @@ export default declareApi({
   errorDialect: 'openai',
   requestIdPrefix: 'chatcmpl-',
   requiresModel: true,
+  readConversation: readChatConversation,
   createRenderer: createChatRenderer,
 });

@@ -19,8 +19,14 @@ export const workerSchema = z.strictObject({
   cost: workerFields.cost.default(1).describe('Relative cost of a request; divides its share. Default 1.'),
   weight: workerFields.weight.default(1).describe('Share of traffic where a policy uses weights. Default 1.'),
   labels: workerFields.labels.default({}).describe('Free labels, for policies and people.'),
-  api_key: secret().optional().describe('Bearer key that this worker wants. Default: that of the cluster.'),
-  backend: z.string().optional().describe('Backend plugin that speaks to it. Default: by runtime.'),
+  api_key: secret().optional().describe('Key that this worker wants. Default: that of the cluster.'),
+  byok: workerFields.byok
+    .optional()
+    .describe('What becomes of a provider key that the caller brings. Default: as its cluster.'),
+  provider: workerFields.provider
+    .optional()
+    .describe('Cloud API behind it: openai, anthropic, xai, gemini, azure, or any name for one that speaks as OpenAI.'),
+  backend: z.string().optional().describe('Backend plugin that speaks to it. Default: by provider, then by runtime.'),
 });
 
 export type WorkerConfig = z.output<typeof workerSchema>;
@@ -101,6 +107,15 @@ export const clusterSchema = z.strictObject({
   name: resourceName().describe('Unique; used in routes, logs and metrics. Default `default`, then `cluster_2`, …'),
   workers: z.array(workerSchema).default([]).describe('Workers. A string is a URL.'),
   policy: policySchema.optional().describe('Name under `policies`, or a policy type. Default power_of_two.'),
+  provider: workerFields.provider.optional().describe('Cloud API behind its workers that name none themselves.'),
+  url: workerUrl()
+    .optional()
+    .describe('Its only worker, where `workers` is not given. Default with `provider`: the address of that cloud.'),
+  byok: workerFields.byok.optional().describe('What becomes of provider keys that callers bring. Default allow.'),
+  pass_through: z
+    .boolean()
+    .optional()
+    .describe('`true` is `byok: require`: nothing goes out without a key of the caller.'),
   models: z.array(z.string().min(1)).default([]).describe('Models of workers that name none themselves.'),
   api_key: secret().optional().describe('Bearer key sent to workers that have none themselves.'),
   health: offOr(healthCheckSchema).prefault({}).describe('Active health checks, or `off`.'),

@@ -26,6 +26,14 @@ describe('a configuration', () => {
     assert.deepEqual(cluster?.timeouts, { connect: 10_000, first_byte: 120_000, idle: 300_000, request: 1_800_000 });
   });
 
+  it('takes a provider for a worker at its own address, or at another one', async () => {
+    const yaml =
+      'clusters: [{ name: a, provider: Claude, api_key: k1 }, { name: b, provider: groq, url: "https://h/openai/v1/" }]';
+    const { config } = await loadText(yaml);
+    const shown = config.clusters.map(({ workers }) => workers.map(({ url, api_key: key }) => [url, key?.reveal()]));
+    assert.deepEqual(shown, [[['https://api.anthropic.com', 'k1']], [['https://h/openai/v1', undefined]]]);
+  });
+
   it('means the same in shorthand and written out', async () => {
     const short = await loadText('listeners: [8080]\nclusters: [http://w1:1]\npolicies: { p: random }\nauth: abcdef');
     const long = await loadText(
@@ -238,7 +246,27 @@ describe('errors', () => {
       'resilience: { drain: { settle: 9s, timeout: 5s } }\nclusters: [http://a]',
       /drain\.timeout: must be at least `settle`, or 0/,
     ],
-    ['a planned key', 'clusters: [{ name: a, provider: openai }]', /1:23 clusters\[0\]\.provider: is not built yet/],
+    ['a planned key', 'clusters: [{ name: a, http2: true }]', /1:23 clusters\[0\]\.http2: is not built yet/],
+    [
+      'a provider without a known address',
+      'clusters: [{ name: a, provider: groq }]',
+      /1:33 clusters\[0\]\.provider: the address of "groq" is not known: write url/,
+    ],
+    [
+      'a provider that wants more than a key',
+      'clusters: [{ name: a, provider: bedrock }]',
+      /clusters\[0\]\.provider: Amazon Bedrock wants requests signed with AWS Signature Version 4, which is not built/,
+    ],
+    [
+      'the address of one',
+      'clusters: [https://us-east5-aiplatform.googleapis.com]',
+      /clusters\[0\]: Vertex AI wants OAuth 2 tokens/,
+    ],
+    [
+      'an address beside workers',
+      'clusters: [{ name: a, provider: openai, url: "https://h", workers: [https://g] }]',
+      /clusters\[0\]\.url: the cluster has workers: write the address there/,
+    ],
     [
       'a time limit of a route without a unit',
       'clusters: [http://a:1]\nroutes: [{ cluster: default, timeouts: { idle: 5 } }]',

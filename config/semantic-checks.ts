@@ -1,3 +1,4 @@
+import { unbuiltProvider } from '../core/api/provider.js';
 import type { ConfigIssue } from './config-errors.js';
 import {
   type ConfigNode,
@@ -25,6 +26,7 @@ export function checkReferences(root: MapNode, filterNames: readonly string[]): 
     ...filterReferences(root),
     ...aliasTargets(root),
     ...workerUrls(root),
+    ...providers(root),
     ...adminListenerName(root),
     ...clearTextUnderTls(root),
     ...probeListeners(root),
@@ -123,6 +125,29 @@ function workerUrls(root: MapNode): ConfigIssue[] {
     }
   }
   return issues;
+}
+
+/** Cloud APIs that want more than a key, and clusters that say where their worker is twice or not at all. */
+function providers(root: MapNode): ConfigIssue[] {
+  return itemsOf(childOf(root, 'clusters')).flatMap((cluster) => {
+    const ofCluster = childOf(cluster, 'provider');
+    const issues: ConfigIssue[] = [];
+    const url = childOf(cluster, 'url');
+    if (url !== undefined) issues.push(issueAt(url, 'the cluster has workers: write the address there'));
+    for (const worker of itemsOf(childOf(cluster, 'workers'))) {
+      const node = childOf(worker, 'provider') ?? ofCluster;
+      const address = textOf(worker, 'url') ?? '';
+      const unbuilt = unbuiltProvider(node?.kind === 'scalar' ? String(node.value) : undefined, address);
+      if (unbuilt !== undefined) issues.push(issueAt(node ?? childOf(worker, 'url') ?? worker, unbuilt.problem));
+    }
+    const name = textOf(cluster, 'provider');
+    const places = ['workers', 'discovery', 'engine'];
+    if (ofCluster === undefined || name === undefined || places.some((key) => childOf(cluster, key) !== undefined)) {
+      return issues;
+    }
+    const unbuilt = unbuiltProvider(name, '');
+    return [...issues, issueAt(ofCluster, unbuilt?.problem ?? `the address of "${name}" is not known: write url`)];
+  });
 }
 
 /** Its name stands in logs and matches like those of the others. */

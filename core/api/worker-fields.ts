@@ -30,6 +30,10 @@ export function parseWorkerUrl(text: string): WorkerUrl {
 /** Schemas of what a worker's record says, the same in the file, in the admin API and in lists of workers. No defaults. */
 export const workerFields = {
   runtime: z.enum(WORKER_RUNTIMES),
+  /** Any spelling: `canonicalProvider` has the one that is kept. */
+  provider: z.string().min(1).max(64),
+  /** See {@link ByokMode}. */
+  byok: z.enum(['allow', 'require', 'deny']),
   priority: z
     .int()
     .min(0)

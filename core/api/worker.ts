@@ -8,6 +8,11 @@ import type { WORKER_RUNTIMES } from './worker-fields.js';
  * cloud provider.
  */
 export type WorkerRuntime = (typeof WORKER_RUNTIMES)[number];
+/**
+ * What becomes of a provider key that a caller brings: `allow`, it goes before the worker's own; `require`, nothing goes out
+ * without one; `deny`, only the worker's own key is used.
+ */
+export type ByokMode = 'allow' | 'require' | 'deny';
 export type WorkerType = 'regular' | 'prefill' | 'decode';
 /** `pending`: never seen healthy. `draining`: takes nothing new, finishes what it has. */
 export type WorkerHealth = 'pending' | 'healthy' | 'unhealthy' | 'draining';
@@ -45,6 +50,9 @@ export interface Worker {
   /** Name of the cluster that it serves. */
   readonly cluster: string;
   readonly runtime: WorkerRuntime;
+  /** Whose cloud API it is, in canonical spelling; undefined for engines. An `external` worker without one speaks OpenAI's. */
+  readonly provider: string | undefined;
+  readonly byok: ByokMode;
   readonly workerType: WorkerType;
   /** `type` of the backend plugin that speaks to it. */
   readonly backend: string;

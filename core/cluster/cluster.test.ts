@@ -208,3 +208,34 @@ test('a cluster with the alias goes before one that takes any model, and after o
   assert.equal(set.hasModel('x'), true);
   assert.equal(set.hasModel('y'), false);
 });
+
+test('among members that take any model, those of the provider that has such models are asked', () => {
+  const of = (provider: string | undefined, ...models: string[]) => Object.assign(worker(...models), { provider });
+  const [openai, azure, claude, engine] = [of('openai'), of('azure'), of('anthropic'), of(undefined)];
+  const mixed = cluster('c', [openai, azure, claude, engine]);
+  assert.deepEqual(mixed.candidates('gpt-4o'), [openai, azure]);
+  assert.equal(mixed.candidates('gpt-4o'), mixed.candidates('o3'), 'the same list');
+  assert.deepEqual(mixed.candidates('claude-x'), [claude]);
+  assert.deepEqual(mixed.candidates('grok-4'), [engine], 'nobody of xAI: who may have anything');
+  assert.deepEqual(mixed.candidates('llama'), [openai, azure, claude, engine]);
+  assert.deepEqual(mixed.candidates('anthropic/claude-x'), [claude]);
+  assert.equal(mixed.canonicalModel('Claude/claude-x'), 'claude-x');
+  assert.equal(mixed.canonicalModel('meta/llama'), 'meta/llama');
+  // One that lists a model is joined by those that may have it only.
+  const listed = cluster('c', [claude, of('openai', 'gpt-4o'), openai]);
+  assert.equal(listed.candidates('gpt-4o').includes(claude), false);
+  assert.equal(listed.candidates('gpt-4o').length, 2);
+  // Of one provider alone all are asked: a proxy may have models of others.
+  assert.deepEqual(cluster('c', [openai]).candidates('claude-x'), [openai]);
+});
+
+test('a model goes to the cluster whose catch-all provider has such models', () => {
+  const of = (name: string, provider: string) => cluster(name, [Object.assign(worker(), { provider })]);
+  const set = new ClusterSet([of('a', 'openai'), of('b', 'anthropic'), of('c', 'gemini'), of('d', 'groq')]);
+  const chosen = (model: string) => set.forModel(model)?.name;
+  assert.equal(chosen('gpt-5'), 'a');
+  assert.equal(chosen('claude-opus'), 'b');
+  assert.equal(chosen('gemini-2.5-pro'), 'c');
+  assert.equal(chosen('groq/llama'), 'd');
+  assert.equal(chosen('llama'), 'a', 'the first that takes any');
+});

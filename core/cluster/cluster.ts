@@ -1,3 +1,4 @@
+import { canonicalProvider, providerFacts, providerOfModel } from '../api/provider.js';
 import type { Cluster, Selectable, UpstreamTimeouts, Worker, WorkerTier } from '../api/worker.js';
 import type { ClusterSpec, WorkerSource } from './worker-spec.js';
 
@@ -34,8 +35,10 @@ export class WorkerCluster implements Cluster {
   #byModel: ReadonlyMap<string, readonly Worker[]> = new Map();
   /** Other names of models; those that are canonical somewhere in the cluster are left out. */
   #byAlias: ReadonlyMap<string, AliasEntry> = new Map();
+  /** Of its members. */
+  #providers: ReadonlySet<string | undefined> = new Set();
   /** Members that take any model. */
-  #wildcards: readonly Worker[] = NO_WORKERS;
+  #wildcards = new Wildcards(NO_WORKERS);
   #seenSelection = -1;
   /** By list of candidates; keeps those whose content a change left alone. */
   #selectable = new Map<readonly Worker[], Selectable>();
@@ -63,7 +66,10 @@ export class WorkerCluster implements Cluster {
   candidates(model: string | undefined): readonly Worker[] {
     this.#refresh();
     if (model === undefined) return this.#workers;
-    return this.#byModel.get(model) ?? this.#byAlias.get(model)?.workers ?? this.#wildcards;
+    const known = this.#byModel.get(model) ?? this.#byAlias.get(model)?.workers;
+    if (known !== undefined) return known;
+    const bare = this.#withoutProvider(model);
+    return bare === undefined ? this.#wildcards.forModel(model) : this.candidates(bare);
   }
 
   selectable(model: string | undefined): Selectable {
@@ -83,7 +89,15 @@ export class WorkerCluster implements Cluster {
 
   canonicalModel(model: string): string {
     this.#refresh();
-    return this.#byModel.has(model) ? model : (this.#byAlias.get(model)?.canonical ?? model);
+    if (this.#byModel.has(model)) return model;
+    const alias = this.#byAlias.get(model);
+    return alias === undefined ? (this.#withoutProvider(model) ?? model) : (alias.canonical ?? model);
+  }
+
+  /** Whether a member that takes any model is of the provider whose models have such names, or is named before a slash. */
+  suits(model: string): boolean {
+    this.#refresh();
+    return this.#withoutProvider(model) !== undefined || this.#wildcards.suits(model);
   }
 
   /** Whether a member names this model, rather than taking any. */
@@ -104,12 +118,21 @@ export class WorkerCluster implements Cluster {
     return this.#byModel.keys();
   }
 
+  /** `claude-x` of `anthropic/claude-x`, where a member is of that provider; undefined for any other name. */
+  #withoutProvider(model: string): string | undefined {
+    const slash = model.indexOf('/');
+    if (slash <= 0) return undefined;
+    const provider = canonicalProvider(model.slice(0, slash));
+    return this.#providers.has(provider) ? model.slice(slash + 1) : undefined;
+  }
+
   #refresh(): void {
     if (this.#seenMembers === this.#source.membersVersion) return;
     this.#seenMembers = this.#source.membersVersion;
     const members = this.#source.members(this.name, this.#sources);
     this.#workers = sameMembers(members, this.#workers) ? this.#workers : members;
-    this.#wildcards = this.#workers.filter((worker) => worker.models.length === 0);
+    this.#providers = new Set(this.#workers.map((worker) => worker.provider));
+    this.#wildcards = new Wildcards(this.#workers.filter((worker) => worker.models.length === 0));
     const known = this.#byModel;
     const byModel = indexByModel(this.#workers);
     for (const [model, workers] of byModel) {
@@ -118,6 +141,51 @@ export class WorkerCluster implements Cluster {
     }
     this.#byModel = byModel;
     this.#byAlias = indexByAlias(this.#workers, byModel, this.#byAlias);
+  }
+}
+
+/** A provider's models by another name of it. Azure serves OpenAI's. */
+function familyOf(provider: string): string {
+  return provider === 'azure' ? 'openai' : provider;
+}
+
+/** Whether a member that takes any model can have this one: another provider's, by its name, it has not. */
+function canHave({ provider }: Worker, owner: string | undefined): boolean {
+  if (provider === undefined || owner === undefined || providerFacts(provider) === undefined) return true;
+  return familyOf(provider) === owner;
+}
+
+/** The members of a cluster that take any model, by the providers whose models they can have. */
+class Wildcards {
+  readonly #all: readonly Worker[];
+  /** By owner of a model; the lists keep their identity. */
+  readonly #byOwner = new Map<string, readonly Worker[]>();
+  /** They are of several providers. */
+  readonly #mixed: boolean;
+
+  constructor(all: readonly Worker[]) {
+    this.#all = all;
+    this.#mixed = new Set(all.map(({ provider }) => provider)).size > 1;
+  }
+
+  /** Of one provider alone all are asked: it may have models of others. */
+  forModel(model: string): readonly Worker[] {
+    const owner = this.#mixed ? providerOfModel(model) : undefined;
+    if (owner === undefined) return this.#all;
+    let able = this.#byOwner.get(owner);
+    if (able === undefined) {
+      able = this.#all.filter((worker) => worker.provider !== undefined && familyOf(worker.provider) === owner);
+      if (able.length === 0) able = this.#all.filter((worker) => canHave(worker, owner));
+      this.#byOwner.set(owner, able);
+    }
+    return able;
+  }
+
+  suits(model: string): boolean {
+    const owner = this.#all.length === 0 ? undefined : providerOfModel(model);
+    return (
+      owner !== undefined && this.#all.some(({ provider }) => provider !== undefined && familyOf(provider) === owner)
+    );
   }
 }
 
@@ -169,12 +237,14 @@ function indexByModel(workers: readonly Worker[]): Map<string, readonly Worker[]
   for (const worker of workers) {
     if (worker.models.length === 0) {
       wildcards.push(worker);
-      for (const serving of byModel.values()) serving.push(worker);
+      for (const [model, serving] of byModel) if (canHave(worker, providerOfModel(model))) serving.push(worker);
     }
     for (const model of worker.models) {
       const serving = byModel.get(model);
-      if (serving === undefined) byModel.set(model, [...wildcards, worker]);
-      else if (serving.at(-1) !== worker) serving.push(worker);
+      if (serving === undefined) {
+        const owner = wildcards.length === 0 ? undefined : providerOfModel(model);
+        byModel.set(model, [...wildcards.filter((each) => canHave(each, owner)), worker]);
+      } else if (serving.at(-1) !== worker) serving.push(worker);
     }
   }
   return byModel;

@@ -1,6 +1,6 @@
 import { GatewayError } from '../api/errors.js';
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from '../api/headers.js';
-import { providerAuthHeaders, providerOfUrl } from '../api/provider.js';
+import { providerAuthHeaders } from '../api/provider.js';
 import type {
   UpstreamClient,
   UpstreamExchange,
@@ -8,7 +8,7 @@ import type {
   UpstreamRequest,
   UpstreamTls,
 } from '../api/upstream.js';
-import type { UpstreamTimeouts, Worker, WorkerRuntime } from '../api/worker.js';
+import type { UpstreamTimeouts, Worker } from '../api/worker.js';
 
 /** One control-plane request. */
 export interface FetchOptions {
@@ -32,14 +32,11 @@ export interface FetchOptions {
  * What a worker wants to see of whoever asks it anything: its key, the way its provider takes keys, and the certificates of
  * its cluster.
  */
-export function accessOf({ apiKey, runtime, url, tls }: AskedWorker): Pick<FetchOptions, 'headers' | 'tls'> {
-  if (apiKey === undefined) return { tls };
-  return { tls, headers: providerAuthHeaders(runtime === 'external' ? providerOfUrl(url) : undefined, apiKey) };
+export function accessOf({ apiKey, provider, tls }: AskedWorker): Pick<FetchOptions, 'headers' | 'tls'> {
+  return apiKey === undefined ? { tls } : { tls, headers: providerAuthHeaders(provider, apiKey) };
 }
 
-interface AskedWorker extends Pick<Worker, 'apiKey' | 'url' | 'tls'> {
-  readonly runtime: WorkerRuntime | undefined;
-}
+type AskedWorker = Pick<Worker, 'apiKey' | 'tls'> & { readonly provider?: string | undefined };
 
 export interface FetchedResponse {
   readonly status: number;

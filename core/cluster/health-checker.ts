@@ -6,7 +6,7 @@ import type { UpstreamClient } from '../api/upstream.js';
 import { accessOf, type FetchOptions, fetchResponse, isSuccess } from './control-fetch.js';
 import { detectWorker } from './detection/detect-worker.js';
 import { ProbeLimiter, type ProbePlace } from './detection/probe-limiter.js';
-import { DetectionError, engineRoot, failureReason } from './detection/worker-questions.js';
+import { DetectionError, failureReason, workerRoot } from './detection/worker-questions.js';
 import { HealthState } from './health-state.js';
 import type { ManagedWorker } from './worker.js';
 import type { WorkerSpec } from './worker-spec.js';
@@ -242,7 +242,7 @@ class WorkerCheck {
   /** Empty string, or why it failed. */
   async #probe(signal: AbortSignal): Promise<string> {
     const { health } = this.#spec;
-    const url = engineRoot(this.#worker.url) + health.path;
+    const url = workerRoot(this.#worker) + health.path;
     try {
       const { status } = await fetchResponse(
         this.#dependencies.client,
@@ -278,7 +278,8 @@ class WorkerCheck {
     const { client, clock } = this.#dependencies;
     const options = this.#fetchOptions(DETECTION_TIMEOUT_MS, signal);
     try {
-      const facts = await detectWorker({ client, clock, url, runtime, models, options });
+      const { provider } = this.#worker;
+      const facts = await detectWorker({ client, clock, url, runtime, provider, models, options });
       if (signal.aborted) return;
       this.#detected = true;
       this.#detectionDelayMs = DETECTION_RETRY_MS.first;
@@ -301,11 +302,11 @@ class WorkerCheck {
   }
 
   #fetchOptions(timeoutMs: number, signal: AbortSignal): FetchOptions {
-    return { timeoutMs, signal, ...accessOf(this.#spec) };
+    return { timeoutMs, signal, ...accessOf(this.#worker) };
   }
 }
 
 /** What checks depend on: a change of anything else is no reason to probe. */
 function relevantFields(spec: WorkerSpec): unknown[] {
-  return [spec.health, spec.models, spec.runtime, spec.apiKey, spec.tls];
+  return [spec.health, spec.models, spec.runtime, spec.provider, spec.apiKey, spec.tls];
 }

@@ -1,6 +1,6 @@
 import type { WorkerRuntime } from '../api/worker.js';
 import { type ControlClient, type FetchOptions, fetchResponse, isSuccess } from './control-fetch.js';
-import { engineRoot } from './detection/worker-questions.js';
+import { workerRoot } from './detection/worker-questions.js';
 import { type EngineReport, readEngineMetrics, readGetLoad, readLoads } from './engine-metrics.js';
 
 /** A way to ask for load. */
@@ -52,7 +52,10 @@ export class LoadProbe {
       let status: number;
       let body: Buffer;
       try {
-        const answer = await fetchResponse(client, engineRoot(url) + source.path, { ...options, maxBytes: MAX_BYTES });
+        const answer = await fetchResponse(client, workerRoot({ url }) + source.path, {
+          ...options,
+          maxBytes: MAX_BYTES,
+        });
         status = answer.status;
         body = answer.body;
       } catch {

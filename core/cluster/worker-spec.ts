@@ -1,5 +1,5 @@
 import type { Priority } from '../api/scalars.js';
-import type { ModelCard, UpstreamTimeouts, WorkerRuntime, WorkerType } from '../api/worker.js';
+import type { ByokMode, ModelCard, UpstreamTimeouts, WorkerRuntime, WorkerType } from '../api/worker.js';
 import type { ProtectionSettings } from './protection-settings.js';
 import type { UpstreamTlsSettings } from './upstream-tls.js';
 
@@ -74,6 +74,12 @@ export interface WorkerSpec {
   readonly cluster: string;
   /** Undefined: detected once the worker is up, `external` until then. */
   readonly runtime: WorkerRuntime | undefined;
+  /** Canonical. Undefined: an external worker's host tells. */
+  readonly provider?: string | undefined;
+  /** Default allow. */
+  readonly byok?: ByokMode | undefined;
+  /** For its list of models, where another key than `apiKey` reads that. Secret. */
+  readonly listKey?: string | undefined;
   readonly workerType: WorkerType;
   /** `type` of the backend plugin that speaks to it. Undefined: by its runtime. */
   readonly backend: string | undefined;

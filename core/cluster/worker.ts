@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { providerFacts, providerOfUrl } from '../api/provider.js';
 import type { Gauge } from '../api/stats.js';
 import type { UpstreamTls } from '../api/upstream.js';
 import type {
   AttemptOutcome,
+  ByokMode,
   EngineLoad,
   LoadHold,
   LoadOwner,
@@ -84,6 +86,8 @@ export class ManagedWorker implements Worker {
   readonly workerType: WorkerType;
   // What follows is derived from the spec and from what was learnt.
   runtime: WorkerRuntime = 'external';
+  provider: string | undefined = undefined;
+  byok: ByokMode = 'allow';
   backend = '';
   models: readonly string[] = [];
   cards: readonly ModelCard[] = [];
@@ -275,7 +279,9 @@ export class ManagedWorker implements Worker {
     const spec = this.#spec;
     const facts = this.#facts;
     this.runtime = spec.runtime ?? facts?.runtime ?? 'external';
-    this.backend = spec.backend ?? backendOf(this.runtime);
+    this.provider = providerOf(spec, this.runtime);
+    this.byok = spec.byok ?? 'allow';
+    this.backend = spec.backend ?? backendOf(this.runtime, this.provider);
     this.priority = spec.priority;
     this.cost = spec.cost;
     this.weight = spec.weight;
@@ -353,8 +359,18 @@ function ranksOf(labels: Readonly<Record<string, string>>): number {
   return Number.isInteger(ranks) && ranks > 1 && ranks <= MAX_RANKS ? ranks : 1;
 }
 
-/** Backend plugin that speaks to an engine, where the spec names none. */
-function backendOf(runtime: WorkerRuntime): string {
+/** Whose cloud API a worker is. */
+export function providerOf(
+  { provider, url }: Pick<WorkerSpec, 'provider' | 'url'>,
+  runtime: WorkerRuntime | undefined,
+): string | undefined {
+  if (runtime !== 'external') return undefined;
+  return provider ?? providerOfUrl(url);
+}
+
+/** Backend plugin that speaks to a worker, where the spec names none. */
+function backendOf(runtime: WorkerRuntime, provider: string | undefined): string {
+  if (provider !== undefined && providerFacts(provider) !== undefined) return provider;
   if (runtime === 'sglang') return 'sglang_http';
   if (runtime === 'vllm') return 'vllm_http';
   return 'openai_compatible';

@@ -1,7 +1,7 @@
 import { GatewayError } from '../api/errors.js';
 import type { UpstreamClient } from '../api/upstream.js';
 import { accessOf, type FetchedResponse, fetchResponse, isSuccess } from '../cluster/control-fetch.js';
-import { engineRoot } from '../cluster/detection/worker-questions.js';
+import { workerRoot } from '../cluster/detection/worker-questions.js';
 import type { ManagedWorker } from '../cluster/worker.js';
 import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
 import { type EngineScrape, mergeExpositions } from './engine-exposition.js';
@@ -116,7 +116,7 @@ async function engineMetrics(sources: AdminSources, { signal }: LocalRequest): P
 function engineUrls(workers: readonly ManagedWorker[]): Map<string, ManagedWorker> {
   const urls = new Map<string, ManagedWorker>();
   for (const worker of workers) {
-    if (worker.runtime !== 'external' || worker.spec().runtime === undefined) urls.set(engineRoot(worker.url), worker);
+    if (worker.runtime !== 'external' || worker.spec().runtime === undefined) urls.set(workerRoot(worker), worker);
   }
   return urls;
 }

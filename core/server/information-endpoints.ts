@@ -3,7 +3,7 @@ import type { UpstreamClient } from '../api/upstream.js';
 import type { ModelCard, Worker } from '../api/worker.js';
 import type { ClusterSet } from '../cluster/clusters.js';
 import { accessOf, fetchResponse } from '../cluster/control-fetch.js';
-import { engineRoot } from '../cluster/detection/worker-questions.js';
+import { workerRoot } from '../cluster/detection/worker-questions.js';
 import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
 import { describeModelCard } from './model-card-json.js';
 import { ALIVE, readinessAnswer } from './probe-answers.js';
@@ -84,7 +84,7 @@ function oneModel(clusters: ClusterSet, request: LocalRequest): LocalResponse {
 /** Asks the first healthy worker the same question; its answer passes with its status. */
 async function relay(sources: InformationSources, request: LocalRequest): Promise<LocalResponse> {
   const worker = firstHealthy(sources.clusters);
-  const answer = await fetchResponse(sources.client, engineRoot(worker.url) + request.path, {
+  const answer = await fetchResponse(sources.client, workerRoot(worker) + request.path, {
     timeoutMs: WORKER_TIMEOUT_MS,
     signal: request.signal,
     ...accessOf(worker),

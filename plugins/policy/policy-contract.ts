@@ -16,6 +16,8 @@ export class ContractWorker implements Worker {
   readonly url: string;
   readonly cluster = 'contract';
   readonly runtime = 'external';
+  readonly provider = undefined;
+  readonly byok = 'allow';
   readonly workerType = 'regular';
   readonly backend = 'openai_compatible';
   readonly models: readonly string[] = [];

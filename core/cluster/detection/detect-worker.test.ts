@@ -299,6 +299,35 @@ describe('providers', () => {
     assert.equal(gemini.cards[0]?.contextLength, 1000);
   });
 
+  it('are asked under their own path, page by page', async () => {
+    const pages = await detect(
+      {
+        '/v1/models?limit=1000': { data: [{ id: 'claude-a' }], has_more: true, last_id: 'claude-a' },
+        '/v1/models?limit=1000&after_id=claude-a': { data: [{ id: 'claude-b' }], has_more: false, last_id: 'claude-b' },
+      },
+      { runtime: 'external', provider: 'anthropic' },
+    );
+    assert.deepEqual(
+      pages.cards.map(({ id }) => id),
+      ['claude-a', 'claude-b'],
+    );
+    const gemini = await detect(
+      {
+        '/v1beta/models?pageSize=1000': { models: [{ name: 'models/gemini-a' }], nextPageToken: 't=' },
+        '/v1beta/models?pageSize=1000&pageToken=t%3D': { models: [{ name: 'models/gemini-b' }] },
+      },
+      { runtime: 'external', provider: 'gemini' },
+    );
+    assert.equal(gemini.cards.length, 2);
+  });
+
+  it('that turn their pages for ever are left at some point', async () => {
+    const page = { models: [{ name: 'models/gemini-a' }], nextPageToken: 't' };
+    const answers = { '/v1beta/models?pageSize=1000': page, '/v1beta/models?pageSize=1000&pageToken=t': page };
+    assert.equal((await detect(answers, { runtime: 'external', provider: 'gemini' })).cards.length, 1);
+    assert.equal(asked.length, 20);
+  });
+
   it('an empty list or a refusal is an error', async () => {
     await assert.rejects(ask({ data: [] }), { message: 'models: none listed' });
     await assert.rejects(detect({}, { runtime: 'external' }), { message: 'models: status 404' });

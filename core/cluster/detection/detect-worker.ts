@@ -1,10 +1,16 @@
-import { providerOfUrl } from '../../api/provider.js';
+import { providerFacts, providerOfUrl } from '../../api/provider.js';
 import type { WorkerRuntime } from '../../api/worker.js';
 import type { WorkerFacts } from '../worker.js';
 import { addListedModel, addModelInfo, addServerInfo, addVersion, type LabelMap } from './labels.js';
 import { engineCards, providerCards } from './model-cards.js';
 import { type ListedModel, readModelList } from './model-list.js';
-import { DetectionError, type QuestionTarget, type WorkerAnswer, WorkerQuestions } from './worker-questions.js';
+import {
+  DetectionError,
+  isRecord,
+  type QuestionTarget,
+  type WorkerAnswer,
+  WorkerQuestions,
+} from './worker-questions.js';
 
 /** `owned_by` of a model, as engines fill it in. */
 const RUNTIME_BY_OWNER: ReadonlyMap<string, WorkerRuntime> = new Map([
@@ -16,6 +22,8 @@ const RUNTIME_BY_OWNER: ReadonlyMap<string, WorkerRuntime> = new Map([
 
 /** Most of a provider's list that is read: aggregators have thousands of models. */
 const MAX_PROVIDER_LIST_BYTES = 4 * 1024 * 1024;
+/** Most pages of it. */
+const MAX_PROVIDER_PAGES = 20;
 
 /** What to ask a worker for. */
 export interface DetectionQuery extends QuestionTarget {
@@ -78,11 +86,28 @@ export async function detectWorker(query: DetectionQuery): Promise<WorkerFacts> 
 async function detectProvider(query: DetectionQuery): Promise<WorkerFacts> {
   const options = { ...query.options, maxBytes: MAX_PROVIDER_LIST_BYTES };
   const questions = new WorkerQuestions({ ...query, options });
-  const answer = await questions.ask('models', '/v1/models');
-  if (!answer.ok) throw new DetectionError('models', `status ${answer.status}`);
-  const listed = listedModels(answer);
+  const path = providerFacts(query.provider)?.modelsPath ?? '/v1/models';
+  const listed: ListedModel[] = [];
+  let page = '';
+  for (let pages = 0; pages < MAX_PROVIDER_PAGES; pages++) {
+    const answer = await questions.ask('models', path + page);
+    if (!answer.ok) throw new DetectionError('models', `status ${answer.status}`);
+    listed.push(...listedModels(answer));
+    const next = nextPage(answer.value);
+    if (next === undefined) break;
+    page = `&${next}`;
+  }
   if (listed.length === 0) throw new DetectionError('models', 'none listed');
   return { cards: providerCards(listed), runtime: 'external', labels: {} };
+}
+
+/** Query of the page after this one: Anthropic says `has_more` and `last_id`, Gemini `nextPageToken`. Others have one page. */
+function nextPage(list: unknown): string | undefined {
+  if (!isRecord(list)) return undefined;
+  const { has_more: hasMore, last_id: lastId, nextPageToken: token } = list;
+  if (typeof token === 'string' && token !== '') return `pageToken=${encodeURIComponent(token)}`;
+  if (hasMore === true && typeof lastId === 'string' && lastId !== '') return `after_id=${encodeURIComponent(lastId)}`;
+  return undefined;
 }
 
 /** Throws DetectionError when the answer neither is a list nor says that there is none. */

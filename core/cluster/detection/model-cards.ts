@@ -85,7 +85,7 @@ export function capabilitiesByName(id: string): readonly string[] {
   if (/^(?:tts|whisper)|audio|realtime|transcribe/.test(name)) return ['audio'];
   if (name.includes('moderation')) return ['moderation'];
   if (name.includes('vision') || name.includes('4o')) return [...TEXT_MODEL, 'vision'];
-  if (/^o[13]/.test(name)) return [...TEXT_MODEL, 'reasoning'];
+  if (/^o\d(?:-|$)/.test(name)) return [...TEXT_MODEL, 'reasoning'];
   return TEXT_MODEL;
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../api/clock.js';
 import { GatewayError } from '../../api/errors.js';
+import { providerRoot } from '../../api/provider.js';
 import { type ControlClient, type FetchOptions, fetchResponse, isSuccess } from '../control-fetch.js';
 
 /** Where and how one worker is asked. */
@@ -8,6 +9,8 @@ export interface QuestionTarget {
   readonly clock: Clock;
   /** Base URL. */
   readonly url: string;
+  /** Whose cloud API it is; undefined for engines. */
+  readonly provider?: string | undefined;
   /** `maxBytes` bounds each answer. `timeoutMs` limits all questions of the attempt together. `signal` gives the attempt up. */
   readonly options: FetchOptions;
 }
@@ -44,11 +47,11 @@ export function failureReason(error: unknown): string {
 }
 
 /**
- * Where an engine's own paths begin. A base URL may end in `/v1`, as vendors print it: `/health` and `/v1/models` do not
+ * Where a worker's own paths begin. A base URL may end in `/v1`, as vendors print it: `/health` and `/v1/models` do not
  * come below that.
  */
-export function engineRoot(url: string): string {
-  return url.endsWith('/v1') ? url.slice(0, -'/v1'.length) : url;
+export function workerRoot({ url, provider }: Pick<QuestionTarget, 'url' | 'provider'>): string {
+  return providerRoot(provider, url);
 }
 
 /** The questions of one attempt: all of them within one deadline. */
@@ -59,7 +62,7 @@ export class WorkerQuestions {
 
   constructor(target: QuestionTarget) {
     this.#target = target;
-    this.#root = engineRoot(target.url);
+    this.#root = workerRoot(target);
     this.#deadlineMs = target.clock.monotonicMs() + (target.options.timeoutMs ?? 10_000);
   }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { unbuiltProvider } from '../../api/provider.js';
 import { parseWorkerUrl, WORKER_RUNTIMES, workerFields } from '../../api/worker-fields.js';
 
 /**
@@ -60,6 +61,8 @@ const recordSchema = z.strictObject({
   url: z.string(),
   cluster: z.string().optional(),
   runtime: z.enum([...WORKER_RUNTIMES, 'unspecified']).optional(),
+  provider: workerFields.provider.optional(),
+  byok: workerFields.byok.optional(),
   worker_type: z.enum(['regular']).optional(),
   connection_mode: z.enum(['http']).optional(),
   backend: z.string().optional(),
@@ -91,7 +94,6 @@ export class RecordError extends Error {
 
 /** Fields of SMG's record for what is not built: known, and refused by name. */
 const NOT_BUILT: Readonly<Record<string, string>> = {
-  provider: 'provider dialects',
   bootstrap_port: 'disaggregated prefill and decode',
   kv_connector: 'disaggregated prefill and decode',
   kv_role: 'disaggregated prefill and decode',
@@ -128,7 +130,10 @@ export function parseRecord(body: Buffer): WorkerRecord {
     ...(alias === undefined ? {} : { runtime: alias }),
   });
   const cards = models.map((model): ModelCard => (typeof model === 'string' ? { id: model } : model));
-  return { ...record, url: normalizeUrl(record.url), models: cards };
+  const url = normalizeUrl(record.url);
+  const unbuilt = unbuiltProvider(record.provider, url);
+  if (unbuilt !== undefined) throw new RecordError(`provider: ${unbuilt.problem}`);
+  return { ...record, url, models: cards };
 }
 
 /** Throws RecordError. */

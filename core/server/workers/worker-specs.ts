@@ -1,4 +1,5 @@
 import type { ClusterConfig } from '../../../config/gateway.js';
+import { canonicalProvider } from '../../api/provider.js';
 import type { ModelCard, WorkerRuntime } from '../../api/worker.js';
 import { runtimeOfUrl } from '../../cluster/detection/detect-worker.js';
 import {
@@ -14,11 +15,18 @@ import type { WorkerRecord } from './worker-record.js';
 
 /** Undefined: to be detected. A provider's host needs no saying. */
 function statedRuntime(worker: StatedWorker): WorkerRuntime | undefined {
-  return worker.runtime === undefined || worker.runtime === 'unspecified' ? runtimeOfUrl(worker.url) : worker.runtime;
+  if (worker.runtime !== undefined && worker.runtime !== 'unspecified') return worker.runtime;
+  return worker.provider === undefined ? runtimeOfUrl(worker.url) : 'external';
+}
+
+/** Canonical. */
+function statedProvider({ provider }: Pick<StatedWorker, 'provider'>): string | undefined {
+  return provider === undefined ? undefined : canonicalProvider(provider);
 }
 
 interface StatedWorker {
   readonly url: string;
+  readonly provider?: string | undefined;
   readonly runtime?: WorkerRuntime | 'unspecified' | undefined;
 }
 
@@ -32,6 +40,8 @@ function clusterDefaults(cluster: ClusterConfig) {
   return {
     cluster: cluster.name,
     models: cluster.models,
+    provider: statedProvider(cluster),
+    byok: cluster.byok ?? (cluster.pass_through === true ? 'require' : undefined),
     apiKey: cluster.api_key?.reveal(),
     pool: poolSettings(cluster),
     tls: tlsSettings(cluster),
@@ -45,11 +55,14 @@ function clusterDefaults(cluster: ClusterConfig) {
 export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
   const defaults = clusterDefaults(cluster);
   return cluster.workers.map((worker): WorkerSpec => {
-    const runtime = statedRuntime(worker);
+    const provider = statedProvider(worker) ?? defaults.provider;
+    const runtime = statedRuntime({ ...worker, provider });
     return {
       ...defaults,
       url: worker.url,
       runtime,
+      provider,
+      byok: worker.byok ?? defaults.byok,
       workerType: worker.worker_type,
       backend: worker.backend,
       models: worker.models.length > 0 ? worker.models : defaults.models,
@@ -71,13 +84,16 @@ export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[
 /** A worker of the admin API in its cluster, whose settings it takes where it has none. */
 export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): WorkerSpec {
   const defaults = clusterDefaults(cluster);
-  const runtime = statedRuntime(record);
+  const provider = statedProvider(record) ?? defaults.provider;
+  const runtime = statedRuntime({ ...record, provider });
   const models = record.models.map(({ id }) => id);
   const { pool_idle_timeout_secs: idleSeconds, pool_max_connections: maxConnections } = record.http_pool ?? {};
   return {
     ...defaults,
     url: record.url,
     runtime,
+    provider,
+    byok: record.byok ?? defaults.byok,
     workerType: record.worker_type ?? 'regular',
     backend: record.backend,
     models: models.length > 0 ? models : defaults.models,

@@ -29,6 +29,7 @@ export function workerView(worker: ManagedWorker, record: WorkerRecord | undefin
     connection_mode: 'http',
     runtime_type: worker.runtime,
     runtime: worker.runtime,
+    ...(worker.provider === undefined ? {} : { provider: worker.provider }),
     backend: worker.backend,
     labels: worker.labels,
     priority: worker.priority,

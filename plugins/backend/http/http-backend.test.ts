@@ -74,7 +74,7 @@ for (const [url, path, origin, full] of [
   ['http://h:8000', '/v1/chat/completions', 'http://h:8000', '/v1/chat/completions'],
   ['http://h:8000/llm', '/v1/chat/completions', 'http://h:8000', '/llm/v1/chat/completions'],
   ['https://h/openai/v1', '/v1/embeddings?a=b', 'https://h', '/openai/v1/embeddings?a=b'],
-  ['https://h/v1', '/generate', 'https://h', '/v1/generate'],
+  ['https://h/v1', '/generate', 'https://h', '/generate'],
   ['http://[::1]:8000', '/rerank', 'http://[::1]:8000', '/rerank'],
 ] as const) {
   test(`${url} and ${path} make ${origin}${full}`, () => {
@@ -94,10 +94,16 @@ test('an api that the engine lacks is refused before anything is sent', () => {
   assert.equal(client.request, undefined);
 });
 
-test('the definitions differ in /generate only', async () => {
-  const types = [openaiCompatible, sglangHttp, vllmHttp].map(async (definition) => {
-    const backend = await definition.create({}, { onDispose() {} }, new RecordingClient());
-    assert.equal(backend.type, definition.type);
+const lifetime = { onDispose() {} };
+
+test('the definitions of engines differ in /generate only', async () => {
+  const create = [
+    () => openaiCompatible.create(openaiCompatible.configSchema.parse({}), lifetime, new RecordingClient()),
+    () => sglangHttp.create({}, lifetime, new RecordingClient()),
+    () => vllmHttp.create({}, lifetime, new RecordingClient()),
+  ];
+  const types = create.map(async (one) => {
+    const backend = await one();
     assert.ok(backend.nativeApis.includes('chat'));
     return [backend.type, backend.nativeApis.includes('generate')];
   });

@@ -6,8 +6,8 @@ import {
   type InferenceRequest,
   type UpstreamClient,
   type UpstreamExchange,
-  type Worker,
 } from '../../../core/api/index.js';
+import { WorkerAddresses } from '../translate/worker-addresses.js';
 
 /** Client apis that engines with an OpenAI surface take as they are. */
 export const OPENAI_APIS: readonly string[] = [
@@ -22,20 +22,16 @@ export const OPENAI_APIS: readonly string[] = [
   'audio_transcriptions',
 ];
 
-/** Where a worker is, cut up once. */
-interface WorkerAddress {
-  /** Scheme, host, port. */
-  readonly origin: string;
-  /** Without trailing slash; mostly empty. */
-  readonly basePath: string;
-}
-
 /** What differs between the engines that speak the clients' own HTTP. */
 export interface HttpDialect {
   readonly type: string;
   readonly nativeApis: readonly string[];
   /** Client apis that this engine is known not to have: refused here, so that the client learns why. */
   readonly missingApis: readonly string[];
+  /** Changes what is forwarded: the request, which is this attempt's own, and the head. Absent: nothing is changed. */
+  prepare?(request: InferenceRequest, call: BackendCall): void;
+  /** What stands in the worker's paths for the `/v1` of the client's. Default the same. */
+  readonly versionPath?: string;
 }
 
 /**
@@ -45,57 +41,50 @@ export interface HttpDialect {
 export class HttpBackend implements Backend {
   readonly type: string;
   readonly nativeApis: readonly string[];
+  readonly #dialect: HttpDialect;
   readonly #missingApis: ReadonlySet<string>;
   readonly #client: UpstreamClient;
-  /** By worker, forgotten with it. */
-  readonly #addresses = new WeakMap<Worker, WorkerAddress>();
+  readonly #addresses = new WorkerAddresses();
 
   constructor(dialect: HttpDialect, client: UpstreamClient) {
     this.type = dialect.type;
     this.nativeApis = dialect.nativeApis;
+    this.#dialect = dialect;
     this.#missingApis = new Set(dialect.missingApis);
     this.#client = client;
   }
 
   send(call: BackendCall, sink: BackendSink): UpstreamExchange {
     const { headers, request } = call;
-    const { origin, basePath } = this.#addressOf(call.worker);
-    headers.path = joinPath(basePath, headers.path);
-    headers.authority = '';
     let body: Buffer | undefined;
     if (request !== undefined) {
       if (this.#missingApis.has(request.api)) throw createMissingApiError();
-      body = (call.dpRank === undefined ? request : withRank(request, call.dpRank)).bytes();
+      body = this.#prepared(request, call).bytes();
       headers.set('content-type', request.contentType);
     }
+    const { origin, basePath } = this.#addresses.of(call.worker);
+    headers.path = basePath + this.#workerPath(headers.path);
+    headers.authority = '';
     const { tls } = call.worker;
     return this.#client.send({ url: origin, headers, body, timeouts: call.timeouts, tls }, sink);
   }
 
-  #addressOf(worker: Worker): WorkerAddress {
-    let address = this.#addresses.get(worker);
-    if (address === undefined) {
-      const url = new URL(worker.url);
-      address = { origin: url.origin, basePath: url.pathname.replace(/\/+$/, '') };
-      this.#addresses.set(worker, address);
-    }
-    return address;
+  /** As this worker gets it. A changed one is this attempt's own: the next may go to a worker of another kind. */
+  #prepared(request: InferenceRequest, call: BackendCall): InferenceRequest {
+    const { dpRank } = call;
+    const ranked = dpRank !== undefined && request.format === 'json';
+    if (!ranked && this.#dialect.prepare === undefined) return request;
+    const own = request.fork();
+    this.#dialect.prepare?.(own, call);
+    // The field is SGLang's.
+    if (ranked) own.setField('data_parallel_rank', String(dpRank));
+    return own;
   }
-}
 
-/** For this attempt only: the next one may go to an engine without ranks. The field is SGLang's. */
-function withRank(request: InferenceRequest, dpRank: number): InferenceRequest {
-  if (request.format !== 'json') return request;
-  const ranked = request.fork();
-  ranked.setField('data_parallel_rank', String(dpRank));
-  return ranked;
-}
-
-/** A base URL that ends in `/v1`, as vendors print it, does not double that part of the path. */
-function joinPath(basePath: string, path: string): string {
-  if (basePath === '') return path;
-  if (basePath.endsWith('/v1') && path.startsWith('/v1/')) return basePath + path.slice('/v1'.length);
-  return basePath + path;
+  #workerPath(path: string): string {
+    const { versionPath } = this.#dialect;
+    return versionPath !== undefined && path.startsWith('/v1/') ? versionPath + path.slice('/v1'.length) : path;
+  }
 }
 
 function createMissingApiError(): GatewayError {

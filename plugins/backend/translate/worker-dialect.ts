@@ -8,14 +8,6 @@ import type {
   ResponseHeaders,
 } from '../../../core/api/index.js';
 
-/** Where a worker is, cut up once. */
-export interface WorkerAddress {
-  /** Scheme, host, port. */
-  readonly origin: string;
-  /** Path of the base URL without trailing slash; mostly empty. */
-  readonly basePath: string;
-}
-
 /** What a request becomes in a worker's dialect. */
 export interface EncodedRequest {
   /** Path and query below the worker's base path. */

@@ -1,51 +1,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { GatewayError } from '../api/errors.js';
-import { ResponseHeaders } from '../api/headers.js';
-import type { UpstreamClient, UpstreamExchange, UpstreamHandler, UpstreamRequest } from '../api/upstream.js';
 import { FakeClock } from '../testing/fake-clock.js';
 import { ProbeLimiter } from './detection/probe-limiter.js';
 import { HealthChecker } from './health-checker.js';
+import { type Asked, reply, ScriptedClient } from './scripted-client.fixture.js';
 import { ManagedWorker, type WorkerObserver } from './worker.js';
 import { createWorkerSpec } from './worker-spec.fixture.js';
 import { DEFAULT_HEALTH_CHECK, type WorkerSpec } from './worker-spec.js';
-
-/** One request that waits for its answer. */
-interface Asked {
-  readonly request: UpstreamRequest;
-  readonly handler: UpstreamHandler;
-  aborted: boolean;
-}
-
-/** Answers when, and what, the test says. */
-class ScriptedClient implements UpstreamClient {
-  readonly asked: Asked[] = [];
-  /** Answers by path, given at once; a request for any other path waits. */
-  answers: Record<string, string | number> = {};
-
-  send(request: UpstreamRequest, handler: UpstreamHandler): UpstreamExchange {
-    const asked: Asked = { request, handler, aborted: false };
-    this.asked.push(asked);
-    const answer = this.answers[request.headers.path];
-    if (answer !== undefined) queueMicrotask(() => asked.aborted || reply(handler, answer));
-    return { pause() {}, resume() {}, abort: () => (asked.aborted = true) };
-  }
-
-  paths(): string[] {
-    return this.asked.map(({ request }) => request.headers.path);
-  }
-}
-
-function reply(handler: UpstreamHandler, answer: string | number): void {
-  if (answer === 0) {
-    handler.onError(new GatewayError('upstream_connect_failed', 'no', { details: 'connect_refused' }));
-  } else if (typeof answer === 'number') {
-    handler.onHeaders(new ResponseHeaders(answer), true);
-  } else {
-    handler.onHeaders(new ResponseHeaders(200), false);
-    handler.onData(Buffer.from(answer), true, undefined);
-  }
-}
 
 let clock: FakeClock;
 let client: ScriptedClient;
@@ -278,7 +239,7 @@ test('a worker whose models are no longer stated is out until it has told them',
 });
 
 test('a round waits for its place, and a worker that is stopped leaves the queue', async () => {
-  const limiter = new ProbeLimiter(1, 1);
+  const limiter = new ProbeLimiter(clock, { maxRunning: 1, maxRecovering: 1 });
   checker = new HealthChecker({ client, clock, random: () => 0.5, limiter });
   let release = (): void => {};
   limiter.enter('keeping', (place) => {
@@ -458,23 +419,4 @@ test('a worker that is not probed any more shows no reason of an old probe', asy
   checker.update(worker);
   await settle();
   assert.deepEqual([worker.health, worker.healthReason], ['healthy', '']);
-});
-
-test('a fleet with too many workers for its interval is probed less often', async () => {
-  client.answers = { '/base/health': 200 };
-  start({}, { intervalMs: 10_000 });
-  const others = Array.from({ length: 1_999 }, (_, index) => {
-    const url = `http://worker-${index}/base`;
-    const other = new ManagedWorker({ ...worker.spec(), url }, observer, undefined);
-    checker.start(other);
-    return other;
-  });
-  while (client.asked.length < 2_000) await settle();
-  await settle();
-  // 20 s for 2,000 workers; the first pause is a little more than half of it here.
-  clock.advance(10_900);
-  assert.equal(client.asked.length, 2_000);
-  clock.advance(200);
-  while (client.asked.length < 4_000) await settle();
-  for (const other of others) checker.stop(other);
 });

@@ -5,7 +5,7 @@ import type { Counter } from '../api/stats.js';
 import type { UpstreamClient } from '../api/upstream.js';
 import { accessOf, type FetchOptions, fetchResponse, isSuccess } from './control-fetch.js';
 import { detectWorker } from './detection/detect-worker.js';
-import { ProbeLimiter, type ProbePlace } from './detection/probe-limiter.js';
+import { PROBES_PER_SECOND, type ProbeLane, ProbeLimiter, type ProbePlace } from './detection/probe-limiter.js';
 import { DetectionError, failureReason, workerRoot } from './detection/worker-questions.js';
 import { HealthState } from './health-state.js';
 import type { ManagedWorker } from './worker.js';
@@ -17,11 +17,6 @@ const REQUESTED_PROBE_GAP_MS = 250;
 const DETECTION_RETRY_MS = { first: 1_000, max: 60_000 } as const;
 /** Limit of one attempt with all its questions, ms. */
 const DETECTION_TIMEOUT_MS = 10_000;
-/**
- * Probes of workers that are well, a second in the process. A fleet with more of them than that in its intervals is probed
- * less often, so that its size does not decide what an idle gateway costs; a request that fails still asks for a probe.
- */
-const MAX_PROBES_PER_SECOND = 100;
 /** How often a provider is asked for its models again, ms, give or take a tenth. */
 const PROVIDER_REFRESH_MS = 600_000;
 
@@ -48,11 +43,12 @@ export class HealthChecker {
   readonly #dependencies: HealthCheckerDependencies;
   readonly #limiter: ProbeLimiter;
   readonly #checks = new Map<ManagedWorker, WorkerCheck>();
-  readonly #leastPauseMs = (): number => (this.#checks.size * 1_000) / MAX_PROBES_PER_SECOND;
+  /** More workers than may be probed in their intervals would only wait for each other. */
+  readonly #leastPauseMs = (): number => (this.#checks.size * 1_000) / PROBES_PER_SECOND;
 
   constructor(dependencies: HealthCheckerDependencies) {
     this.#dependencies = dependencies;
-    this.#limiter = dependencies.limiter ?? new ProbeLimiter();
+    this.#limiter = dependencies.limiter ?? new ProbeLimiter(dependencies.clock);
   }
 
   /** Begins with a probe at once. */
@@ -105,6 +101,10 @@ class WorkerCheck {
   #stopped = false;
   /** From the moment when a round wants a place until it has ended. */
   #running = false;
+  /** It waits for that place. */
+  #waiting = false;
+  /** Nothing was asked yet. */
+  #isNew = true;
   #leaveQueue: (() => void) | undefined = undefined;
   /** Ends the questions of the round under way; used until it is aborted. */
   #abort = new AbortController();
@@ -181,14 +181,22 @@ class WorkerCheck {
   }
 
   #runSoon(delayMs: number): void {
-    if (this.#running) this.#again = true;
-    else if (delayMs === 0) this.#run();
-    else this.#schedule(delayMs);
+    if (this.#waiting) {
+      this.#leaveQueue?.();
+      this.#enter('urgent');
+    } else if (this.#running) {
+      this.#again = true;
+    } else if (delayMs === 0) {
+      this.#run('urgent');
+    } else {
+      this.#schedule(delayMs, 'urgent');
+    }
   }
 
-  #schedule(delayMs: number): void {
+  #schedule(delayMs: number, lane?: ProbeLane): void {
     this.#timer?.cancel();
-    this.#timer = this.#dependencies.clock.setCoarseTimer(delayMs, this.#onTimer);
+    const onTimer = lane === undefined ? this.#onTimer : () => this.#run(lane);
+    this.#timer = this.#dependencies.clock.setCoarseTimer(delayMs, onTimer);
   }
 
   #abortRound(): void {
@@ -196,15 +204,27 @@ class WorkerCheck {
     this.#abort.abort(new GatewayError('draining', 'The worker was removed or changed', { details: 'worker_removed' }));
   }
 
-  #run(): void {
+  #run(lane: ProbeLane = this.#lane()): void {
     this.#timer?.cancel();
     this.#running = true;
-    const lane = this.#worker.health === 'healthy' ? 'keeping' : 'recovering';
+    this.#enter(lane);
+  }
+
+  #enter(lane: ProbeLane): void {
+    this.#waiting = true;
     this.#leaveQueue = this.#limiter.enter(lane, this.#onPlace);
+  }
+
+  #lane(): ProbeLane {
+    if (this.#isNew) return 'first';
+    if (this.enabled && this.#state.inQuestion) return 'urgent';
+    return this.#worker.health === 'healthy' ? 'keeping' : 'recovering';
   }
 
   /** One round: probe, detection where due, then the timer of the next. Never rejects. */
   async #round(place: ProbePlace): Promise<void> {
+    this.#waiting = false;
+    this.#isNew = false;
     this.#lastRunMs = this.#dependencies.clock.monotonicMs();
     if (this.#abort.signal.aborted) this.#abort = new AbortController();
     const { signal } = this.#abort;
@@ -214,8 +234,8 @@ class WorkerCheck {
     if (this.#stopped) return;
     const again = this.#again;
     this.#again = false;
-    if (signal.aborted) this.#schedule(0);
-    else if (again) this.#schedule(Math.min(nextMs ?? REQUESTED_PROBE_GAP_MS, REQUESTED_PROBE_GAP_MS));
+    if (signal.aborted) this.#schedule(0, 'urgent');
+    else if (again) this.#schedule(Math.min(nextMs ?? REQUESTED_PROBE_GAP_MS, REQUESTED_PROBE_GAP_MS), 'urgent');
     else if (nextMs !== undefined) this.#schedule(nextMs);
   }
 

@@ -35,6 +35,11 @@ export class HealthState {
     this.health = health;
   }
 
+  /** The last probe said something else than `health`: the next one decides. */
+  get inQuestion(): boolean {
+    return this.health === 'healthy' ? this.#failures > 0 : this.#successes > 0;
+  }
+
   /** Thresholds and pauses from now on. */
   configure(settings: HealthCheckSettings): void {
     this.#settings = settings;

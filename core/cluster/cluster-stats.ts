@@ -1,5 +1,5 @@
 import type { Counter, Family, Gauge, StatsScope } from '../api/stats.js';
-import { workerId } from './worker.js';
+import { workerId } from './worker-identity.js';
 import type { WorkerSpec } from './worker-spec.js';
 
 /** Where metrics are declared, and forgotten by the value of one label. */

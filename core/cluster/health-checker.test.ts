@@ -4,7 +4,8 @@ import { FakeClock } from '../testing/fake-clock.js';
 import { ProbeLimiter } from './detection/probe-limiter.js';
 import { HealthChecker } from './health-checker.js';
 import { type Asked, reply, ScriptedClient } from './scripted-client.fixture.js';
-import { ManagedWorker, type WorkerObserver } from './worker.js';
+import { ManagedWorker } from './worker.js';
+import type { WorkerObserver } from './worker-observer.js';
 import { createWorkerSpec } from './worker-spec.fixture.js';
 import { DEFAULT_HEALTH_CHECK, type WorkerSpec } from './worker-spec.js';
 

@@ -2,7 +2,8 @@ import type { Clock, Timer } from '../api/clock.js';
 import type { AttemptOutcome } from '../api/worker.js';
 import { type BreakerSettings, BreakerState, CircuitBreaker } from './circuit-breaker.js';
 import type { ProtectionStats, WorkerBreakerStats } from './protection-stats.js';
-import type { ManagedWorker, RequestGuard } from './worker.js';
+import type { ManagedWorker } from './worker.js';
+import type { RequestGuard } from './worker-observer.js';
 
 /** Between two steps of the slow start, ms: each makes new lists for policies, so they are few. */
 const WARMING_STEP_MS = 3_000;

@@ -6,8 +6,10 @@ import type { ClusterMembers } from './cluster.js';
 import type { ClusterStats } from './cluster-stats.js';
 import type { HealthChecker } from './health-checker.js';
 import { type OriginPools, PoolUsers } from './pool-users.js';
-import { ManagedWorker, type WorkerChange, type WorkerObserver, workerKey } from './worker.js';
+import { ManagedWorker } from './worker.js';
 import { WorkerDrain } from './worker-drain.js';
+import { workerKey } from './worker-identity.js';
+import type { WorkerChange, WorkerObserver } from './worker-observer.js';
 import { type SourceState, type WantedWorker, WorkerSources } from './worker-sources.js';
 import type { DrainSettings, WorkerIdentity, WorkerSource, WorkerSpec } from './worker-spec.js';
 

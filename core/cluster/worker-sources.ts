@@ -1,5 +1,6 @@
 import { ConfigError } from '../api/errors.js';
-import { type ManagedWorker, workerKey } from './worker.js';
+import type { ManagedWorker } from './worker.js';
+import { workerKey } from './worker-identity.js';
 import type { WorkerIdentity, WorkerSource, WorkerSpec } from './worker-spec.js';
 
 /** One worker and who wants it. */

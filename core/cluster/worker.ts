@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { providerFacts, providerOfUrl } from '../api/provider.js';
 import type { Gauge } from '../api/stats.js';
 import type { UpstreamTls } from '../api/upstream.js';
 import type {
@@ -18,62 +16,11 @@ import type {
 } from '../api/worker.js';
 import { DEFAULT_PROTECTION, type ProtectionSettings } from './protection-settings.js';
 import { RankLoads } from './rank-loads.js';
-import type { DrainSettings, WorkerIdentity, WorkerSpec } from './worker-spec.js';
-
-/**
- * What changed about a worker. `settings`: fields of its spec, models not among them. `selection`: whether, or with which
- * share, it may be chosen, for another reason than its health. `reason`: why it is not healthy.
- */
-export type WorkerChange = 'added' | 'health' | 'models' | 'settings' | 'selection' | 'reason' | 'removed';
-
-/** What keeps requests from a worker that fails; told of everything that speaks for or against it. */
-export interface RequestGuard {
-  /** A request goes to the worker; the result is for `onDone`. */
-  onDispatch(): number;
-  onDone(ticket: number): void;
-  onAnswering(startedMs: number): void;
-  onOutcome(outcome: AttemptOutcome, startedMs: number): void;
-  onContact(): void;
-  /** Result of a health probe. */
-  onProbe(ok: boolean): void;
-  /** Health checks have found the worker well again. */
-  onPromoted(): void;
-  /** The worker's spec has changed. */
-  configure(): void;
-}
-
-/** Told by a worker what happens to it; one per worker, its registry. */
-export interface WorkerObserver {
-  onWorkerOutcome(worker: ManagedWorker, ok: boolean): void;
-  /** The last hold was released. */
-  onWorkerIdle(worker: ManagedWorker): void;
-  onWorkerChange(worker: ManagedWorker, change: WorkerChange, previousHealth: WorkerHealth): void;
-}
-
-/** What was learnt by asking the worker. */
-export interface WorkerFacts {
-  /** Empty: it does not tell, and takes any model. */
-  readonly cards: readonly ModelCard[];
-  readonly runtime: WorkerRuntime | undefined;
-  readonly labels: Readonly<Record<string, string>>;
-}
-
-/** More data-parallel ranks than any engine has: what a worker says of itself must not decide how much memory it costs. */
-const MAX_RANKS = 1_024;
-
-/** Public id of a worker: a UUID (version 8, RFC 9562 §5.8) of what makes it that worker. Equal on every gateway. */
-export function workerId(identity: WorkerIdentity): string {
-  const digest = createHash('sha256').update(workerKey(identity)).digest();
-  digest[6] = ((digest[6] as number) & 0x0f) | 0x80;
-  digest[8] = ((digest[8] as number) & 0x3f) | 0x80;
-  const hex = digest.toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
-}
-
-/** Two specs with the same key are the same worker. */
-export function workerKey({ cluster, workerType, url }: WorkerIdentity): string {
-  return `${cluster}\n${workerType}\n${url}`;
-}
+import { backendOf, cardsOf, maxInFlightOf, providerOf, ranksOf, shareOf, type WorkerFacts } from './worker-facts.js';
+import { workerId } from './worker-identity.js';
+import { WorkerLoadHold } from './worker-load-hold.js';
+import type { RequestGuard, WorkerChange, WorkerObserver } from './worker-observer.js';
+import type { DrainSettings, WorkerSpec } from './worker-spec.js';
 
 /**
  * The process-wide record of one worker. Only its registry and health checker change it; the data plane sees it as
@@ -302,86 +249,4 @@ export class ManagedWorker implements Worker {
   #announce(change: WorkerChange | undefined): void {
     if (change !== undefined) this.#observer.onWorkerChange(this, change, this.health);
   }
-}
-
-/** One request's share of the load of one worker; a link in the list of that worker's holds. */
-class WorkerLoadHold implements LoadHold {
-  readonly worker: ManagedWorker;
-  readonly owner: LoadOwner | undefined;
-  /** Of the guard. */
-  readonly ticket: number;
-  readonly dpRank: number | undefined;
-  readonly #ranks: RankLoads | undefined;
-  previous: WorkerLoadHold | undefined;
-  next: WorkerLoadHold | undefined = undefined;
-  #released = false;
-
-  constructor(
-    worker: ManagedWorker,
-    owner: LoadOwner | undefined,
-    previous: WorkerLoadHold | undefined,
-    ticket: number,
-    ranks: RankLoads | undefined,
-  ) {
-    this.ticket = ticket;
-    this.#ranks = ranks;
-    this.dpRank = ranks?.acquire();
-    this.worker = worker;
-    this.owner = owner;
-    this.previous = previous;
-  }
-
-  release(): void {
-    if (this.#released) return;
-    this.#released = true;
-    this.worker.releaseLoad(this);
-  }
-
-  /** Of the engine as it was when the hold began, should it have another number of ranks by now. */
-  releaseRank(): void {
-    if (this.dpRank !== undefined) this.#ranks?.release(this.dpRank);
-  }
-}
-
-function shareOf({ weight, cost }: WorkerSpec, warmth: number): number {
-  return (weight / cost) * warmth;
-}
-
-/** The label is SMG's; engines report it of themselves. */
-function maxInFlightOf(labels: Readonly<Record<string, string>>): number {
-  const limit = Number(labels.max_running_requests);
-  return limit > 0 ? limit : Number.POSITIVE_INFINITY;
-}
-
-/** Data-parallel ranks of the engine; the label is SGLang's. One where it says nothing that can be believed. */
-function ranksOf(labels: Readonly<Record<string, string>>): number {
-  const ranks = Number(labels.dp_size);
-  return Number.isInteger(ranks) && ranks > 1 && ranks <= MAX_RANKS ? ranks : 1;
-}
-
-/** Whose cloud API a worker is. */
-export function providerOf(
-  { provider, url }: Pick<WorkerSpec, 'provider' | 'url'>,
-  runtime: WorkerRuntime | undefined,
-): string | undefined {
-  if (runtime !== 'external') return undefined;
-  return provider ?? providerOfUrl(url);
-}
-
-/** Backend plugin that speaks to a worker, where the spec names none. */
-function backendOf(runtime: WorkerRuntime, provider: string | undefined): string {
-  if (provider !== undefined && providerFacts(provider) !== undefined) return provider;
-  if (runtime === 'sglang') return 'sglang_http';
-  if (runtime === 'vllm') return 'vllm_http';
-  return 'openai_compatible';
-}
-
-/** Stated models go first; what was learnt about them is kept, and what the spec says of them goes before that. */
-function cardsOf(spec: WorkerSpec, facts: WorkerFacts | undefined): readonly ModelCard[] {
-  const learnt = facts?.cards ?? [];
-  if (spec.models.length === 0) return learnt;
-  return spec.models.map((id) => {
-    const stated = spec.cards?.find((card) => card.id === id);
-    return { ...learnt.find((card) => card.id === id), ...stated, id };
-  });
 }

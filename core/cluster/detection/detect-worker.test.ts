@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { SystemClock } from '../../server/system-clock.js';
 import { startTestSim } from '../../testing/sim-fixture.js';
 import { HttpUpstreamClient } from '../upstream-client.js';
-import type { WorkerFacts } from '../worker.js';
+import type { WorkerFacts } from '../worker-facts.js';
 import { type DetectionQuery, detectWorker } from './detect-worker.js';
 import { DetectionError } from './worker-questions.js';
 

@@ -1,6 +1,6 @@
 import { providerFacts, providerOfUrl } from '../../api/provider.js';
 import type { WorkerRuntime } from '../../api/worker.js';
-import type { WorkerFacts } from '../worker.js';
+import type { WorkerFacts } from '../worker-facts.js';
 import { addListedModel, addModelInfo, addServerInfo, addVersion, type LabelMap } from './labels.js';
 import { engineCards, providerCards } from './model-cards.js';
 import { type ListedModel, readModelList } from './model-list.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ClusterConfig } from '../../../config/gateway.js';
 import type { ManagedWorker } from '../../cluster/worker.js';
-import { workerId } from '../../cluster/worker.js';
+import { workerId } from '../../cluster/worker-identity.js';
 import type { WorkerRegistry } from '../../cluster/worker-registry.js';
 import type { WorkerIdentity, WorkerSource, WorkerSpec } from '../../cluster/worker-spec.js';
 import { RecordError, type WorkerPatch, type WorkerRecord } from './worker-record.js';

@@ -48,6 +48,22 @@ export const healthCheckSchema = z.strictObject({
 
 export type HealthCheckConfig = z.output<typeof healthCheckSchema>;
 
+const startupSchema = z
+  .strictObject({
+    timeout: duration(1)
+      .prefault('30m')
+      .describe('Time in which a new worker is to come up; then it counts as failed, and is tried on. Default 30m.'),
+    delay: duration().prefault('0s').describe('Time before the first check of a new worker. Default 0s.'),
+    check_every: duration(100)
+      .optional()
+      .describe(
+        'Longest pause between two checks until it has come up; they begin at 200ms. Default 5s, or `health.every` where ' +
+          'that is shorter.',
+      ),
+  })
+  .prefault({})
+  .describe('How new workers are waited for.');
+
 /** How workers go that nothing names any more, without `off`. */
 export const drainSchema = z.strictObject({
   settle: duration()
@@ -119,6 +135,7 @@ export const clusterSchema = z.strictObject({
   models: z.array(z.string().min(1)).default([]).describe('Models of workers that name none themselves.'),
   api_key: secret().optional().describe('Bearer key sent to workers that have none themselves.'),
   health: offOr(healthCheckSchema).prefault({}).describe('Active health checks, or `off`.'),
+  startup: startupSchema,
   drain: offOr(
     drainSchema.refine(({ settle, timeout }) => timeout === 0 || timeout >= settle, {
       message: 'must be at least `settle`, or 0',

@@ -46,7 +46,6 @@ const NOT_BUILT_KEYS: readonly string[] = [
   'clusters.*.http2',
   'clusters.*.dp.scheduler',
   'clusters.*.zmq',
-  'clusters.*.startup',
   'clusters.*.pd',
   'clusters.*.health.remove_failed',
   'clusters.*.workers.*.bootstrap_port',

@@ -41,10 +41,6 @@ const PLANNED: readonly PlannedFeature[] = [
       '--prefill-queue-size --prefill-queue-timeout-secs',
     many: '--prefill --decode --encode',
   },
-  {
-    feature: 'waiting for workers to start',
-    one: '--worker-startup-timeout-secs --worker-startup-delay --worker-startup-check-interval',
-  },
   { feature: 'exporting the metrics of engines', none: '--engine-metrics' },
   {
     feature: 'multimodal processing',

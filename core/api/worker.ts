@@ -14,8 +14,11 @@ export type WorkerRuntime = (typeof WORKER_RUNTIMES)[number];
  */
 export type ByokMode = 'allow' | 'require' | 'deny';
 export type WorkerType = 'regular' | 'prefill' | 'decode';
-/** `pending`: never seen healthy. `draining`: takes nothing new, finishes what it has. */
-export type WorkerHealth = 'pending' | 'healthy' | 'unhealthy' | 'draining';
+/**
+ * `pending`: never seen healthy. `failed`: it has not come up, or back, for longer than its limits; tried on at a slow pace.
+ * `draining`: takes nothing new, finishes what it has.
+ */
+export type WorkerHealth = 'pending' | 'healthy' | 'unhealthy' | 'failed' | 'draining';
 
 /** What is known of one model of a worker. */
 export interface ModelCard {

@@ -187,6 +187,15 @@ test('one whose engine is not stated either never opens on a guess, and the paus
   for (let i = 0; i < 20; i += 1) await advance(60_000);
   assert.equal(worker.health, 'pending');
   assert.ok(client.paths().filter((path) => path === '/base/v1/models').length >= 16);
+  for (let i = 0; i < 20; i += 1) await advance(60_000);
+  assert.equal(worker.health, 'failed', 'not made out within its start-up time, though it answers');
+  client.answers = {
+    '/base/health': 200,
+    '/base/v1/models': '{"data":[{"id":"m","owned_by":"vllm"}]}',
+    '/base/version': '{}',
+  };
+  await advance(60_000);
+  assert.equal(worker.health, 'healthy');
 });
 
 test('a worker that was made out once is what it was while it cannot be asked', async () => {
@@ -369,6 +378,86 @@ test('each provider gets the key in its own header', async () => {
     }
     checker.stop(worker);
   }
+});
+
+test('a worker that does not come up in time has failed, says why, and is tried on', async () => {
+  client.answers = { '/base/health': 503 };
+  start({ startup: { timeoutMs: 10_000, delayMs: 0, checkEveryMs: 4_000 } });
+  await settle();
+  for (let i = 0; i < 9; i += 1) await advance(1_000);
+  assert.equal(worker.health, 'pending');
+  await advance(1_000);
+  assert.deepEqual([worker.health, worker.healthReason], ['failed', 'health: status 503']);
+  assert.equal(worker.available, false);
+  const { length } = client.asked;
+  await advance(9_000);
+  assert.equal(client.asked.length, length, 'at the pace of health checks');
+  client.answers = { '/base/health': 200 };
+  await advance(1_000);
+  assert.equal(worker.health, 'healthy', 'with its first good probe');
+  assert.deepEqual(changes, ['failed', 'healthy']);
+});
+
+test('the first check of a new worker waits for its delay, and its time begins then', async () => {
+  client.answers = { '/base/health': 503 };
+  worker = new ManagedWorker(
+    createWorkerSpec({ url: 'http://worker/base', startup: { timeoutMs: 1_000, delayMs: 60_000, checkEveryMs: 100 } }),
+    observer,
+    undefined,
+  );
+  checker.start(worker, 60_000);
+  checker.probeSoon(worker);
+  worker.applySpec({ ...worker.spec(), apiKey: 'new' });
+  checker.update(worker);
+  await advance(59_900);
+  assert.deepEqual([client.asked.length, worker.health], [0, 'pending']);
+  assert.equal(worker.healthReason, 'startup: first check after 1m');
+  await advance(100);
+  assert.equal(client.asked[0]?.request.headers.get('authorization'), 'Bearer new');
+  assert.equal(worker.health, 'pending');
+  for (let i = 0; i < 10; i += 1) await advance(100);
+  assert.equal(worker.health, 'failed');
+});
+
+test('without probes a delayed worker opens after its delay', async () => {
+  const health = { ...DEFAULT_HEALTH_CHECK, enabled: false };
+  worker = new ManagedWorker(createWorkerSpec({ url: 'http://worker/base', health }), observer, undefined);
+  checker.start(worker, 5_000);
+  await advance(4_900);
+  assert.equal(worker.health, 'pending');
+  await advance(100);
+  assert.deepEqual([worker.health, worker.healthReason], ['healthy', '']);
+});
+
+test('other settings, or beginning anew, give a failed worker its whole time again', async () => {
+  client.answers = { '/base/health': 503 };
+  start({ startup: { timeoutMs: 1_000, delayMs: 0, checkEveryMs: 500 } });
+  for (let i = 0; i < 4; i += 1) await advance(500);
+  assert.equal(worker.health, 'failed');
+  worker.applySpec({ ...worker.spec(), startup: { timeoutMs: 60_000, delayMs: 0, checkEveryMs: 500 } });
+  checker.update(worker);
+  assert.equal(worker.health, 'pending');
+  for (let i = 0; i < 40; i += 1) await advance(500);
+  assert.equal(worker.health, 'pending');
+  for (let i = 0; i < 90; i += 1) await advance(500);
+  assert.equal(worker.health, 'failed');
+  checker.start(worker);
+  assert.equal(worker.health, 'pending');
+});
+
+test('one that was up fails for good when it stays down, and needs as many good probes as before', async () => {
+  client.answers = { '/base/health': 200 };
+  start({}, { intervalMs: 1_000, unhealthyAfter: 2, healthyAfter: 2 });
+  await settle();
+  client.answers = { '/base/health': 0 };
+  for (let i = 0; i < 80; i += 1) await advance(100);
+  assert.equal(worker.health, 'failed');
+  client.answers = { '/base/health': 200 };
+  await advance(1_000);
+  assert.equal(worker.health, 'failed');
+  await advance(1_000);
+  assert.equal(worker.health, 'healthy');
+  assert.deepEqual(changes, ['healthy', 'unhealthy', 'failed', 'healthy']);
 });
 
 test('stopping aborts the probe under way, and nothing follows', async () => {

@@ -1,35 +1,9 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { Clock, Timer } from '../api/clock.js';
-import { GatewayError } from '../api/errors.js';
-import type { Counter } from '../api/stats.js';
-import type { UpstreamClient } from '../api/upstream.js';
-import { accessOf, type FetchOptions, fetchResponse, isSuccess } from './control-fetch.js';
-import { detectWorker } from './detection/detect-worker.js';
-import { PROBES_PER_SECOND, type ProbeLane, ProbeLimiter, type ProbePlace } from './detection/probe-limiter.js';
-import { DetectionError, failureReason, workerRoot } from './detection/worker-questions.js';
-import { HealthState } from './health-state.js';
+import { PROBES_PER_SECOND, ProbeLimiter } from './detection/probe-limiter.js';
 import type { ManagedWorker } from './worker.js';
-import type { WorkerSpec } from './worker-spec.js';
-
-/** Shortest pause between two probes of one worker that failing requests ask for, ms. */
-const REQUESTED_PROBE_GAP_MS = 250;
-/** Pauses between attempts to learn about a worker, ms: from, up to. */
-const DETECTION_RETRY_MS = { first: 1_000, max: 60_000 } as const;
-/** Limit of one attempt with all its questions, ms. */
-const DETECTION_TIMEOUT_MS = 10_000;
-/** How often a provider is asked for its models again, ms, give or take a tenth. */
-const PROVIDER_REFRESH_MS = 600_000;
+import { WorkerCheck, type WorkerCheckDependencies } from './worker-check.js';
 
 /** What a health checker works with. */
-export interface HealthCheckerDependencies {
-  readonly client: UpstreamClient;
-  readonly clock: Clock;
-  /** In [0, 1). Default `Math.random`. */
-  readonly random?: () => number;
-  /** Told the result of every probe. */
-  readonly onProbe?: (worker: ManagedWorker, ok: boolean) => void;
-  /** The counter of one result. */
-  readonly countCheck?: (workerType: string, result: 'success' | 'failure') => Counter;
+export interface HealthCheckerDependencies extends WorkerCheckDependencies {
   /** One per process. Default: one of this checker's own. */
   readonly limiter?: ProbeLimiter;
 }
@@ -37,7 +11,8 @@ export interface HealthCheckerDependencies {
 /**
  * Keeps the health of every worker current by active probes, which failing requests can ask for; learns its models and
  * runtime before a worker becomes healthy, so that no request is sent on a guess: a worker that cannot be made out stays
- * pending and is asked again, for ever. Probes of one worker never overlap; what an outdated spec led to is dropped.
+ * pending, then failed, and is asked again, for ever. Probes of one worker never overlap; what an outdated spec led to is
+ * dropped.
  */
 export class HealthChecker {
   readonly #dependencies: HealthCheckerDependencies;
@@ -51,12 +26,12 @@ export class HealthChecker {
     this.#limiter = dependencies.limiter ?? new ProbeLimiter(dependencies.clock);
   }
 
-  /** Begins with a probe at once. */
-  start(worker: ManagedWorker): void {
+  /** Begins with a probe, at once or after a while. A worker that was not up gets its whole start-up time. */
+  start(worker: ManagedWorker, delayMs = 0): void {
     this.stop(worker);
     const check = new WorkerCheck(worker, this.#dependencies, this.#limiter, this.#leastPauseMs);
     this.#checks.set(worker, check);
-    check.start();
+    check.start(delayMs);
   }
 
   /** The worker's spec has changed. */
@@ -82,251 +57,4 @@ export class HealthChecker {
   onOutcome(worker: ManagedWorker, ok: boolean): void {
     this.#checks.get(worker)?.onOutcome(ok);
   }
-}
-
-/** The checks of one worker from start to stop. */
-class WorkerCheck {
-  readonly enabled: boolean;
-  readonly #worker: ManagedWorker;
-  readonly #dependencies: HealthCheckerDependencies;
-  readonly #limiter: ProbeLimiter;
-  /** Shortest pause between two probes of a worker that is well, ms. */
-  readonly #leastPauseMs: () => number;
-  readonly #state: HealthState;
-  /** The spec that the present round of checks goes by. */
-  #spec: WorkerSpec;
-  readonly #onTimer = (): void => this.#run();
-  readonly #onPlace = (place: ProbePlace): void => void this.#round(place);
-  #timer: Timer | undefined = undefined;
-  #stopped = false;
-  /** From the moment when a round wants a place until it has ended. */
-  #running = false;
-  /** It waits for that place. */
-  #waiting = false;
-  /** Nothing was asked yet. */
-  #isNew = true;
-  #leaveQueue: (() => void) | undefined = undefined;
-  /** Ends the questions of the round under way; used until it is aborted. */
-  #abort = new AbortController();
-  /** A probe was asked for while one was running. */
-  #again = false;
-  #lastRunMs = Number.NEGATIVE_INFINITY;
-  /** Whether what the worker is was made out, by the present spec and since it last came up. */
-  #detected = false;
-  #detectionDelayMs: number = DETECTION_RETRY_MS.first;
-
-  constructor(
-    worker: ManagedWorker,
-    dependencies: HealthCheckerDependencies,
-    limiter: ProbeLimiter,
-    leastPauseMs: () => number,
-  ) {
-    this.#spec = worker.spec();
-    this.enabled = this.#spec.health.enabled;
-    this.#worker = worker;
-    this.#dependencies = dependencies;
-    this.#limiter = limiter;
-    this.#leastPauseMs = leastPauseMs;
-    // One that is named again before it had gone, or is probed again, need not prove itself anew.
-    this.#state = new HealthState(this.#spec.health, worker.health === 'draining' ? 'pending' : worker.health);
-  }
-
-  start(): void {
-    if (!this.enabled && !this.#awaitsFacts()) this.#worker.setHealth('healthy');
-    this.#run();
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#leaveQueue?.();
-    this.#abortRound();
-    this.#timer?.cancel();
-    this.#timer = undefined;
-  }
-
-  update(): void {
-    const spec = this.#worker.spec();
-    if (isDeepStrictEqual(relevantFields(spec), relevantFields(this.#spec))) return;
-    this.#spec = spec;
-    this.#state.configure(spec.health);
-    this.#detected = false;
-    this.#abortRound();
-    // What used to be stated is now to be asked for.
-    if (this.#awaitsFacts()) this.#worker.setHealth('pending');
-    this.#runSoon(0);
-  }
-
-  onOutcome(ok: boolean): void {
-    if (this.#state.onOutcome(ok)) this.probeSoon();
-  }
-
-  probeSoon(): void {
-    if (!this.enabled) return;
-    const sinceMs = this.#dependencies.clock.monotonicMs() - this.#lastRunMs;
-    this.#runSoon(Math.max(0, REQUESTED_PROBE_GAP_MS - sinceMs));
-  }
-
-  /** Nothing may go there before it was made out: it would be taken to serve any model, by a guess at its engine. */
-  #awaitsFacts(): boolean {
-    return !this.#worker.known && (this.enabled || this.#asksUnprobed());
-  }
-
-  /**
-   * Whether a worker that is not probed is asked what it is. Whoever states its models wants it left alone, and a provider
-   * without a key of ours takes any model that the caller's key may use.
-   */
-  #asksUnprobed(): boolean {
-    const { runtime, apiKey, models } = this.#spec;
-    return models.length === 0 && (runtime !== 'external' || apiKey !== undefined);
-  }
-
-  #runSoon(delayMs: number): void {
-    if (this.#waiting) {
-      this.#leaveQueue?.();
-      this.#enter('urgent');
-    } else if (this.#running) {
-      this.#again = true;
-    } else if (delayMs === 0) {
-      this.#run('urgent');
-    } else {
-      this.#schedule(delayMs, 'urgent');
-    }
-  }
-
-  #schedule(delayMs: number, lane?: ProbeLane): void {
-    this.#timer?.cancel();
-    const onTimer = lane === undefined ? this.#onTimer : () => this.#run(lane);
-    this.#timer = this.#dependencies.clock.setCoarseTimer(delayMs, onTimer);
-  }
-
-  #abortRound(): void {
-    if (!this.#running) return;
-    this.#abort.abort(new GatewayError('draining', 'The worker was removed or changed', { details: 'worker_removed' }));
-  }
-
-  #run(lane: ProbeLane = this.#lane()): void {
-    this.#timer?.cancel();
-    this.#running = true;
-    this.#enter(lane);
-  }
-
-  #enter(lane: ProbeLane): void {
-    this.#waiting = true;
-    this.#leaveQueue = this.#limiter.enter(lane, this.#onPlace);
-  }
-
-  #lane(): ProbeLane {
-    if (this.#isNew) return 'first';
-    if (this.enabled && this.#state.inQuestion) return 'urgent';
-    return this.#worker.health === 'healthy' ? 'keeping' : 'recovering';
-  }
-
-  /** One round: probe, detection where due, then the timer of the next. Never rejects. */
-  async #round(place: ProbePlace): Promise<void> {
-    this.#waiting = false;
-    this.#isNew = false;
-    this.#lastRunMs = this.#dependencies.clock.monotonicMs();
-    if (this.#abort.signal.aborted) this.#abort = new AbortController();
-    const { signal } = this.#abort;
-    const nextMs = this.enabled ? await this.#probeRound(signal) : await this.#detectionRound(signal);
-    place.release();
-    this.#running = false;
-    if (this.#stopped) return;
-    const again = this.#again;
-    this.#again = false;
-    if (signal.aborted) this.#schedule(0, 'urgent');
-    else if (again) this.#schedule(Math.min(nextMs ?? REQUESTED_PROBE_GAP_MS, REQUESTED_PROBE_GAP_MS), 'urgent');
-    else if (nextMs !== undefined) this.#schedule(nextMs);
-  }
-
-  async #probeRound(signal: AbortSignal): Promise<number> {
-    const failure = await this.#probe(signal);
-    if (signal.aborted) return 0;
-    const ok = failure === '';
-    const worker = this.#worker;
-    worker.healthReason = failure;
-    this.#dependencies.countCheck?.(worker.workerType, ok ? 'success' : 'failure').inc();
-    if (this.#state.onProbe(ok)) this.#detected = false;
-    if (ok && this.#state.health === 'healthy' && !this.#detected) await this.#detect(signal);
-    if (signal.aborted) return 0;
-    // Up, but not made out: no request may go there on a guess.
-    if (this.#state.health === 'healthy' && !worker.known) {
-      this.#dependencies.onProbe?.(worker, ok);
-      return this.#nextDetectionMs();
-    }
-    worker.setHealth(this.#state.health);
-    this.#dependencies.onProbe?.(worker, ok);
-    return this.#state.nextDelayMs(this.#random(), this.#leastPauseMs());
-  }
-
-  /** Empty string, or why it failed. */
-  async #probe(signal: AbortSignal): Promise<string> {
-    const { health } = this.#spec;
-    const url = workerRoot(this.#worker) + health.path;
-    try {
-      const { status } = await fetchResponse(
-        this.#dependencies.client,
-        url,
-        this.#fetchOptions(health.timeoutMs, signal),
-      );
-      return isSuccess(status) ? '' : `health: status ${status}`;
-    } catch (error) {
-      return `health: ${failureReason(error)}`;
-    }
-  }
-
-  /** For a worker that is not probed. Undefined: nothing more to do. */
-  async #detectionRound(signal: AbortSignal): Promise<number | undefined> {
-    const asks = this.#asksUnprobed();
-    if (asks) await this.#detect(signal);
-    if (signal.aborted) return 0;
-    if (asks && !this.#detected) return this.#nextDetectionMs();
-    this.#worker.healthReason = '';
-    this.#worker.setHealth('healthy');
-    if (!asks || this.#spec.runtime !== 'external') return undefined;
-    this.#detected = false;
-    return PROVIDER_REFRESH_MS * (0.9 + 0.2 * this.#random());
-  }
-
-  async #detect(signal: AbortSignal): Promise<void> {
-    const spec = this.#spec;
-    const { url, runtime, models } = spec;
-    if (runtime !== undefined && models.length > 0) {
-      this.#detected = true;
-      return;
-    }
-    const { client, clock } = this.#dependencies;
-    const options = this.#fetchOptions(DETECTION_TIMEOUT_MS, signal);
-    try {
-      const { provider } = this.#worker;
-      const facts = await detectWorker({ client, clock, url, runtime, provider, models, options });
-      if (signal.aborted) return;
-      this.#detected = true;
-      this.#detectionDelayMs = DETECTION_RETRY_MS.first;
-      this.#worker.applyFacts(facts);
-    } catch (error) {
-      if (signal.aborted) return;
-      // The next round asks again; a worker that was made out before is taken to be what it was.
-      this.#worker.healthReason = DetectionError.from('detection', error).message;
-    }
-  }
-
-  #nextDetectionMs(): number {
-    const delayMs = this.#detectionDelayMs;
-    this.#detectionDelayMs = Math.min(delayMs * 2, DETECTION_RETRY_MS.max);
-    return delayMs;
-  }
-
-  #random(): number {
-    return (this.#dependencies.random ?? Math.random)();
-  }
-
-  #fetchOptions(timeoutMs: number, signal: AbortSignal): FetchOptions {
-    return { timeoutMs, signal, ...accessOf(this.#worker) };
-  }
-}
-
-/** What checks depend on: a change of anything else is no reason to probe. */
-function relevantFields(spec: WorkerSpec): unknown[] {
-  return [spec.health, spec.models, spec.runtime, spec.provider, spec.apiKey, spec.tls];
 }

@@ -1,22 +1,28 @@
 import type { HealthCheckSettings } from './worker-spec.js';
 
-/** First pause before a worker that was never up is probed again, ms; doubles with each failure. */
-const PENDING_DELAY_MS = 100;
-/** First pause of a worker that went down, and the pause while a healthy one is in doubt, ms. */
+/** First pause of a worker that went down, doubled with each failure, and the pause while a healthy one is in doubt, ms. */
 const DOUBT_DELAY_MS = 1_000;
-/** Longest pause while a worker is not healthy, ms: it keeps being probed for as long as it is configured. */
+/** Longest pause while a worker is unhealthy, ms. */
 const MAX_RECOVERY_DELAY_MS = 5_000;
+/** Longest pause of a worker that has failed, ms: it keeps being probed for as long as it is configured. */
+export const FAILED_PAUSE_MS = 30_000;
 
 /** What probes decide about. */
-export type ProbedHealth = 'pending' | 'healthy' | 'unhealthy';
+export type ProbedHealth = 'pending' | 'healthy' | 'unhealthy' | 'failed';
+
+/** An unhealthy worker whose probes have failed for so long has failed, ms: the time of three times as many as took it out. */
+export function failedAfterMs({ unhealthyAfter, intervalMs }: HealthCheckSettings): number {
+  return 3 * unhealthyAfter * intervalMs;
+}
 
 /**
  * Health of one worker as a function of probe results and request outcomes. Holds no timer: the checker asks when to
  * probe next.
  *
  * Pending becomes healthy with the first success; healthy becomes unhealthy with a failed probe that completes a run of
- * `unhealthyAfter` failures, requests that failed since the last success among them; unhealthy becomes healthy after
- * `healthyAfter` successes in a row. A failing request alone takes nobody out (it may be the request), it asks for a
+ * `unhealthyAfter` failures, requests that failed since the last success among them; unhealthy becomes failed when probes
+ * have done nothing but fail for {@link failedAfterMs}. Either becomes healthy after `healthyAfter` successes in a row.
+ * A failing request alone takes nobody out (it may be the request), it asks for a
  * probe.
  */
 export class HealthState {
@@ -25,7 +31,8 @@ export class HealthState {
   #failures = 0;
   #requestFailures = 0;
   #successes = 0;
-  #recoveryDelayMs = PENDING_DELAY_MS;
+  #failingSinceMs = 0;
+  #recoveryDelayMs = DOUBT_DELAY_MS;
   /** The next pause spreads this worker's probes away from those of the others. */
   #phaseDue = true;
 
@@ -45,9 +52,9 @@ export class HealthState {
     this.#settings = settings;
   }
 
-  /** Result of one probe. True when `health` changed. */
-  onProbe(ok: boolean): boolean {
-    return ok ? this.#onSuccess() : this.#onFailure();
+  /** Result of one probe, at a monotonic time. True when `health` changed. */
+  onProbe(ok: boolean, nowMs: number): boolean {
+    return ok ? this.#onSuccess() : this.#onFailure(nowMs);
   }
 
   /** Outcome of one request. True when a probe should run now. */
@@ -60,12 +67,13 @@ export class HealthState {
     return this.health === 'healthy';
   }
 
-  /** Pause until the next probe, ms. `random` is in [0, 1). `leastMs`: shortest pause of workers that are well. */
+  /** Pause until the next probe of a worker that was up, ms. `random` is in [0, 1). `leastMs`: shortest pause of workers that are well. */
   nextDelayMs(random: number, leastMs = 0): number {
     const { intervalMs } = this.#settings;
     if (this.health !== 'healthy') {
       // A success on the way back is followed up soon, a failure later and later.
       if (this.#successes > 0) return Math.min(intervalMs, DOUBT_DELAY_MS);
+      if (this.health === 'failed') return Math.min(intervalMs, FAILED_PAUSE_MS);
       return Math.min(intervalMs, MAX_RECOVERY_DELAY_MS, this.#recoveryDelayMs);
     }
     if (this.#failures > 0) return Math.min(intervalMs, DOUBT_DELAY_MS);
@@ -82,19 +90,23 @@ export class HealthState {
     this.#requestFailures = 0;
     this.#successes += 1;
     if (this.health === 'healthy') return false;
-    if (this.health === 'unhealthy' && this.#successes < this.#settings.healthyAfter) return false;
+    if (this.health !== 'pending' && this.#successes < this.#settings.healthyAfter) return false;
     this.health = 'healthy';
     this.#phaseDue = true;
     return true;
   }
 
-  #onFailure(): boolean {
+  #onFailure(nowMs: number): boolean {
     this.#successes = 0;
+    if (this.#failures === 0) this.#failingSinceMs = nowMs;
     this.#failures += 1;
-    if (this.health !== 'healthy') {
+    if (this.health === 'unhealthy') {
       this.#recoveryDelayMs = Math.min(this.#recoveryDelayMs * 2, MAX_RECOVERY_DELAY_MS);
-      return false;
+      if (nowMs - this.#failingSinceMs < failedAfterMs(this.#settings)) return false;
+      this.health = 'failed';
+      return true;
     }
+    if (this.health !== 'healthy') return false;
     if (this.#failures + this.#requestFailures < this.#settings.unhealthyAfter) return false;
     this.health = 'unhealthy';
     this.#recoveryDelayMs = DOUBT_DELAY_MS;

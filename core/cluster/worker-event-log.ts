@@ -11,6 +11,7 @@ function write({ worker, change, previousHealth }: WorkerEvent, log: Logger): vo
   if (change === 'health') {
     const transition = { ...fields, from: previousHealth, to: worker.health, reason: worker.healthReason || undefined };
     if (worker.health === 'unhealthy') log.warn(transition, 'worker is unhealthy');
+    else if (worker.health === 'failed') log.warn(transition, 'worker has failed; it is tried on');
     else log.info(transition, `worker is ${worker.health}`);
   } else if (change === 'models') {
     log.info({ ...fields, models: worker.models, runtime: worker.runtime }, 'models of a worker are known');

@@ -147,11 +147,14 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
     return this.#sources.members(cluster, sources);
   }
 
-  /** Resolves once no worker of the source is pending, or after `limitMs`. Workers that stay down do not reject. */
+  /**
+   * Resolves once no worker of the source is pending, but for those that are not looked at sooner, or after `limitMs`. Workers
+   * that stay down do not reject.
+   */
   settled(source: WorkerSource, limitMs: number): Promise<void> {
     const pending = new Set<ManagedWorker>();
     for (const { worker } of this.#sources.get(source)?.entries.values() ?? []) {
-      if (worker.health === 'pending') pending.add(worker);
+      if (worker.health === 'pending' && worker.spec().startup.delayMs < limitMs) pending.add(worker);
     }
     if (pending.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -181,6 +184,11 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
   onChange(listener: (event: WorkerEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Its checks begin anew, as if it had just been added. */
+  recheck(worker: ManagedWorker): void {
+    if (this.get(worker.id) === worker && worker.health !== 'draining') this.#checker.start(worker);
   }
 
   /** Other limits for a worker that drains, or is about to. */
@@ -268,7 +276,7 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
     this.#entries.set(key, entry);
     this.#byId.set(worker.id, entry);
     this.#emit(worker, 'added', worker.health);
-    this.#checker.start(worker);
+    this.#checker.start(worker, spec.startup.delayMs);
     return entry;
   }
 

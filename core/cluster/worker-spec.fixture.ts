@@ -1,4 +1,4 @@
-import { DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, DEFAULT_POOL, type WorkerSpec } from './worker-spec.js';
+import { DEFAULT_DRAIN, DEFAULT_HEALTH_CHECK, DEFAULT_POOL, DEFAULT_STARTUP, type WorkerSpec } from './worker-spec.js';
 
 /** A vLLM worker of which everything is stated, with the defaults of everything else. */
 export function createWorkerSpec(change: Partial<WorkerSpec> = {}): WorkerSpec {
@@ -16,6 +16,7 @@ export function createWorkerSpec(change: Partial<WorkerSpec> = {}): WorkerSpec {
     apiKey: undefined,
     health: DEFAULT_HEALTH_CHECK,
     pool: DEFAULT_POOL,
+    startup: DEFAULT_STARTUP,
     drain: DEFAULT_DRAIN,
     ...change,
   };

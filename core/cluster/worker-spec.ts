@@ -29,6 +29,22 @@ export const DEFAULT_HEALTH_CHECK: HealthCheckSettings = {
   healthyAfter: 2,
 };
 
+/** How a worker that is new is waited for. */
+export interface StartupSettings {
+  /** Time in which it is to come up, ms from its first check, > 0; then it is failed, and tried on at a slow pace. */
+  readonly timeoutMs: number;
+  /** Before its first check, ms. */
+  readonly delayMs: number;
+  /**
+   * Longest pause between two checks until it has come up, ms. Undefined: 5 s, or the interval of probes where that is
+   * shorter; up to a minute for one that answers but does not tell what it is.
+   */
+  readonly checkEveryMs: number | undefined;
+}
+
+/** Half an hour, checked at once. */
+export const DEFAULT_STARTUP: StartupSettings = { timeoutMs: 1_800_000, delayMs: 0, checkEveryMs: undefined };
+
 /** Connections to one origin. */
 export interface PoolSettings {
   /** Open at once, those being opened included. */
@@ -96,6 +112,7 @@ export interface WorkerSpec {
   /** Secret. */
   readonly apiKey: string | undefined;
   readonly health: HealthCheckSettings;
+  readonly startup: StartupSettings;
   readonly pool: PoolSettings;
   /** For `https:` workers; undefined: the authorities that Node knows, no client certificate. */
   readonly tls?: UpstreamTlsSettings | undefined;

@@ -59,7 +59,9 @@ export function readinessAnswer(
     return { status: 200, body: { status: 'ready', ...scope, ...counts, ...missing } };
   }
   const reason = model !== undefined && total === 0 ? 'no worker serves this model' : 'insufficient healthy workers';
-  return { status: 503, body: { status: 'not ready', reason, ...scope, ...counts } };
+  // Those are worth waiting for; the others were up, or are late.
+  const starting = model === undefined ? { starting_workers: board.startingWorkers } : {};
+  return { status: 503, body: { status: 'not ready', reason, ...scope, ...counts, ...starting } };
 }
 
 function countOf(board: ProbeBoard): WorkerCount {

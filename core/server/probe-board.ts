@@ -7,6 +7,7 @@ const Slot = {
   Asked: 4,
   ReadinessLagMs: 5,
   LivenessLagMs: 6,
+  Starting: 7,
 } as const;
 const SLOTS = 8;
 /** Ahead of the slots: when the event loop last came round, ns of the machine's monotonic clock. */
@@ -49,7 +50,13 @@ export class ProbeBoard {
     return this.#read(Slot.Total);
   }
 
-  setWorkers(healthy: number, total: number): void {
+  /** Workers that have not come up yet, and are still in time. */
+  get startingWorkers(): number {
+    return this.#read(Slot.Starting);
+  }
+
+  setWorkers(healthy: number, total: number, starting: number): void {
+    this.#write(Slot.Starting, starting);
     this.#write(Slot.Healthy, healthy);
     this.#write(Slot.Total, total);
   }

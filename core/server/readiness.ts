@@ -52,13 +52,14 @@ export class Readiness {
     this.#asked = false;
     const sources = this.#sources();
     if (sources === undefined) return;
-    let [healthy, total] = [0, 0];
+    let [healthy, total, starting] = [0, 0, 0];
     for (const cluster of sources.clusters.list()) {
       const count = countOf(cluster.workers);
       healthy += count.healthy;
       total += count.total;
+      for (const worker of cluster.workers) if (worker.health === 'pending') starting += 1;
     }
-    this.board.setWorkers(healthy, total);
+    this.board.setWorkers(healthy, total, starting);
     this.#setTable(tableOf(sources));
   }
 

@@ -79,6 +79,7 @@ function list({ registry, overlay }: WorkerApi, { query }: LocalRequest): LocalR
         regular_count: count(({ workerType }) => workerType === 'regular'),
         ready_count: count(({ health }) => health === 'healthy'),
         pending_count: count(({ health }) => health === 'pending'),
+        failed_count: count(({ health }) => health === 'failed'),
       },
     },
   };
@@ -89,7 +90,7 @@ async function add(api: WorkerApi, request: LocalRequest): Promise<LocalResponse
   const record = readRecord(request);
   const id = overlay.idOf(record);
   const live = registry.get(id);
-  if (live !== undefined && live.health !== 'pending' && live.health !== 'draining') {
+  if (live?.health === 'healthy' || live?.health === 'unhealthy') {
     return failure(
       409,
       'WORKER_ALREADY_EXISTS',
@@ -107,9 +108,15 @@ async function add(api: WorkerApi, request: LocalRequest): Promise<LocalResponse
   const limitMs = waitLimitMs(request);
   await allow(api, record);
   const worker = overlay.put(record);
+  if (worker.health === 'failed') registry.recheck(worker);
   const jobId = jobs.start('AddWorker', worker);
   const location = `/workers/${id}`;
-  const waited = await wait(api, request, { worker, limitMs, done: () => worker.health === 'healthy' });
+  const waited = await wait(api, request, {
+    worker,
+    limitMs,
+    done: () => worker.health === 'healthy',
+    over: () => worker.health === 'failed',
+  });
   if (waited) return { ...show(api, worker), headers: { location } };
   return {
     status: 202,
@@ -222,11 +229,16 @@ function waitLimitMs({ query }: LocalRequest): number {
   return Math.min(limitMs, MAX_WAIT_MS);
 }
 
-/** True once `done` holds, false when it does not in time or the caller leaves. */
+/** True once `done` holds; false when it does not in time, a change says that it is `over`, or the caller leaves. */
 function wait(
   { registry }: WorkerApi,
   { signal }: LocalRequest,
-  { worker, limitMs, done }: { worker: ManagedWorker; limitMs: number; done: () => boolean },
+  {
+    worker,
+    limitMs,
+    done,
+    over = () => false,
+  }: { worker: ManagedWorker; limitMs: number; done: () => boolean; over?: () => boolean },
 ): Promise<boolean> {
   if (limitMs === 0 || signal.aborted) return Promise.resolve(false);
   if (done()) return Promise.resolve(true);
@@ -240,7 +252,9 @@ function wait(
     const onAbort = finish(false);
     const timer = setTimeout(finish(false), limitMs);
     const unsubscribe = registry.onChange((event) => {
-      if (event.worker === worker && done()) finish(true)();
+      if (event.worker !== worker) return;
+      if (done()) finish(true)();
+      else if (over()) finish(false)();
     });
     signal.addEventListener('abort', onAbort, { once: true });
   });

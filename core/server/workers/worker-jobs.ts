@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../api/clock.js';
+import { formatDuration } from '../../api/config-scalars.js';
 import type { ManagedWorker } from '../../cluster/worker.js';
 import type { WorkerEvent } from '../../cluster/worker-registry.js';
 
@@ -22,19 +23,17 @@ interface Job {
   readonly id: string;
   readonly type: JobType;
   readonly worker: ManagedWorker;
-  readonly startedMs: number;
   outcome: { readonly status: 'failed' | 'succeeded'; readonly message: string | undefined } | undefined;
   timestamp: number;
 }
 
 /** Ended jobs that are remembered. */
 const MAX_ENDED = 1_000;
-/** From then on an unfinished addition is shown as failed, ms; the worker is tried on all the same. */
-const ADD_LIMIT_MS = 1_800_000;
 
 /**
  * What became of the requests of the admin API that take their time: a worker that was added is there when it is ready, one
- * that was removed is gone when its last request is. Jobs do nothing themselves; they watch. One worker has one unfinished
+ * that was removed is gone when its last request is; an addition is shown as failed while its worker is, which is tried on all
+ * the same. Jobs do nothing themselves; they watch. One worker has one unfinished
  * job at most.
  */
 export class WorkerJobs {
@@ -57,7 +56,6 @@ export class WorkerJobs {
       id: randomUUID(),
       type,
       worker,
-      startedMs: this.#clock.monotonicMs(),
       outcome: undefined,
       timestamp: this.#now(),
     };
@@ -108,9 +106,9 @@ export class WorkerJobs {
 
   #view(job: Job): JobView {
     const { id, type, worker, outcome, timestamp } = job;
-    const late = outcome === undefined && this.#clock.monotonicMs() - job.startedMs > ADD_LIMIT_MS;
-    const status = outcome?.status ?? (late && type === 'AddWorker' ? 'failed' : 'processing');
-    const message = outcome === undefined ? describeProgress(job, late) : outcome.message;
+    const failed = type === 'AddWorker' && worker.health === 'failed';
+    const status = outcome?.status ?? (failed ? 'failed' : 'processing');
+    const message = outcome === undefined ? describeProgress(job) : outcome.message;
     return {
       id,
       job_type: type,
@@ -127,8 +125,9 @@ export class WorkerJobs {
   }
 }
 
-function describeProgress({ type, worker }: Job, late: boolean): string | undefined {
+function describeProgress({ type, worker }: Job): string | undefined {
   if (type === 'RemoveWorker') return `${worker.inFlight} requests are still running`;
   const reason = worker.healthReason === '' ? 'no answer yet' : worker.healthReason;
-  return late ? `not ready for ${ADD_LIMIT_MS / 60_000} minutes: ${reason}; it is tried on` : reason;
+  if (worker.health !== 'failed') return reason;
+  return `not ready within ${formatDuration(worker.spec().startup.timeoutMs)}: ${reason}; it is tried on`;
 }

@@ -45,6 +45,7 @@ function clusterDefaults(cluster: ClusterConfig) {
     apiKey: cluster.api_key?.reveal(),
     pool: poolSettings(cluster),
     tls: tlsSettings(cluster),
+    startup: startupSettings(cluster),
     drain: drainSettings(cluster),
     dpAware: cluster.dp.aware,
     protection: protectionSettings(cluster),
@@ -76,9 +77,13 @@ export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
   });
 }
 
-/** Workers that engines of this process are: clear text, whatever TLS the cluster speaks to others. */
+/**
+ * Workers that engines of this process are: clear text, whatever TLS the cluster speaks to others, and up when they are
+ * known.
+ */
 export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[]): WorkerSpec[] {
-  return urls.map((url) => ({ ...recordSpec({ url, models: [] }, cluster), tls: undefined }));
+  const startup = { ...startupSettings(cluster), delayMs: 0 };
+  return urls.map((url) => ({ ...recordSpec({ url, models: [] }, cluster), startup, tls: undefined }));
 }
 
 /** A worker of the admin API in its cluster, whose settings it takes where it has none. */
@@ -197,6 +202,10 @@ function healthSettings(cluster: ClusterConfig, external: boolean): WorkerSpec['
     unhealthyAfter: health.unhealthy_after,
     healthyAfter: health.healthy_after,
   };
+}
+
+function startupSettings({ startup }: ClusterConfig): WorkerSpec['startup'] {
+  return { timeoutMs: startup.timeout, delayMs: startup.delay, checkEveryMs: startup.check_every };
 }
 
 function drainSettings({ drain }: ClusterConfig): WorkerSpec['drain'] {

@@ -10,6 +10,7 @@ const STATUS: Readonly<Record<WorkerHealth, string>> = {
   pending: 'pending',
   healthy: 'ready',
   unhealthy: 'not_ready',
+  failed: 'failed',
   draining: 'draining',
 };
 

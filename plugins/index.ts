@@ -1,5 +1,6 @@
 import type { AnyPlugin } from '../core/api/define.js';
 import { clientApis } from './api/index.js';
+import anthropic from './backend/anthropic/plugin.js';
 import azure from './backend/azure/plugin.js';
 import openai from './backend/openai/plugin.js';
 import openaiCompatible from './backend/openai_compatible/plugin.js';
@@ -16,6 +17,7 @@ import roundRobin from './policy/round_robin/plugin.js';
 /** Every plugin that ships with the gateway, filters apart. */
 export const BUILT_IN_PLUGINS: readonly AnyPlugin[] = [
   ...clientApis,
+  anthropic,
   azure,
   openai,
   openaiCompatible,

@@ -122,12 +122,10 @@ export class JsonInferenceRequest implements ReceivedRequest {
     return changed;
   }
 
-  rawField(name: string, maxBytes = Number.POSITIVE_INFINITY): string | undefined {
+  rawField(name: string): string | undefined {
     const change = this.#changes?.get(name);
     if (change !== undefined) return change ?? undefined;
-    const span = this.#received.spans.find(name);
-    if (span === undefined || span.end - span.start <= maxBytes) return textAt(this.#received.bytes, span);
-    return this.#received.bytes.toString('utf8', span.start, span.start + maxBytes);
+    return textAt(this.#received.bytes, this.#received.spans.find(name));
   }
 
   setField(name: string, rawJson: string): void {

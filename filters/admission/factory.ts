@@ -22,7 +22,6 @@ export default defineFilter({
       forget();
       shared.dispose();
     });
-    return (callbacks) =>
-      callbacks.streamInfo.api?.generates === false ? undefined : new AdmissionFilter(shared, callbacks);
+    return (callbacks) => new AdmissionFilter(shared, callbacks);
   },
 });

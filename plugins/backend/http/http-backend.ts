@@ -18,7 +18,6 @@ export const OPENAI_APIS: readonly string[] = [
   'classify',
   'score',
   'messages',
-  'count_tokens',
   'responses',
   'audio_transcriptions',
 ];

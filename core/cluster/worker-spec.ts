@@ -88,7 +88,7 @@ export interface WorkerSpec {
   /** Base URL, `http:` or `https:`, no trailing slash; may have a path. */
   readonly url: string;
   readonly cluster: string;
-  /** Undefined: detected once the worker is up, `external` until then. */
+  /** Undefined: detected once the worker is up, `generic` until then. */
   readonly runtime: WorkerRuntime | undefined;
   /** Canonical. Undefined: an external worker's host tells. */
   readonly provider?: string | undefined;

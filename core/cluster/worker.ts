@@ -32,7 +32,7 @@ export class ManagedWorker implements Worker {
   readonly cluster: string;
   readonly workerType: WorkerType;
   // What follows is derived from the spec and from what was learnt.
-  runtime: WorkerRuntime = 'external';
+  runtime: WorkerRuntime = 'generic';
   provider: string | undefined = undefined;
   byok: ByokMode = 'allow';
   backend = '';
@@ -225,7 +225,7 @@ export class ManagedWorker implements Worker {
   #derive(): 'models' | 'selection' | undefined {
     const spec = this.#spec;
     const facts = this.#facts;
-    this.runtime = spec.runtime ?? facts?.runtime ?? 'external';
+    this.runtime = spec.runtime ?? facts?.runtime ?? 'generic';
     this.provider = providerOf(spec, this.runtime);
     this.byok = spec.byok ?? 'allow';
     this.backend = spec.backend ?? backendOf(this.runtime, this.provider);

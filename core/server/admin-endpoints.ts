@@ -116,7 +116,7 @@ async function engineMetrics(sources: AdminSources, { signal }: LocalRequest): P
 function engineUrls(workers: readonly ManagedWorker[]): Map<string, ManagedWorker> {
   const urls = new Map<string, ManagedWorker>();
   for (const worker of workers) {
-    if (worker.runtime !== 'external' || worker.spec().runtime === undefined) urls.set(workerRoot(worker), worker);
+    if (worker.runtime !== 'external') urls.set(workerRoot(worker), worker);
   }
   return urls;
 }

@@ -1,4 +1,5 @@
 import { API_VERSION, defineFilter } from '../../core/api/index.js';
+import { ClearTextWorkers } from './clear-text.js';
 import { configSchema } from './config.js';
 import { CredentialsFilter } from './filter.js';
 
@@ -10,6 +11,7 @@ export default defineFilter({
   configSchema,
   inject: [],
   create(config) {
-    return (callbacks) => new CredentialsFilter(config, callbacks);
+    const clearText = new ClearTextWorkers();
+    return (callbacks) => new CredentialsFilter({ ...config, clearText }, callbacks);
   },
 });

@@ -12,12 +12,14 @@ interface Case {
   readonly workerKey?: string;
   readonly tenant?: string;
   readonly config?: unknown;
+  /** The worker; an engine unless it says otherwise. */
+  readonly worker?: Partial<Worker>;
 }
 
-function run({ sent = [], workerKey, tenant, config = {} }: Case): FilterHarness {
+function run({ sent = [], workerKey, tenant, config = {}, worker = {} }: Case): FilterHarness {
   const create = factory.create(configSchema.parse(config), { onDispose() {} }) as FilterFactoryCb;
   const chooseWorker: FilterFactoryCb = (callbacks): StreamFilter => {
-    callbacks.run.worker = { id: 'worker-1', apiKey: workerKey } as Worker;
+    callbacks.run.worker = { id: 'worker-1', url: 'https://w', apiKey: workerKey, ...worker } as Worker;
     return {};
   };
   const harness = createFilterHarness(
@@ -75,6 +77,165 @@ describe('credentials: on the way to the worker', () => {
     harness.sendHeaders(chatRequestHeaders(), true);
     assert.equal(harness.response.headers?.status, 500);
     assert.match(String(harness.exceptions[0]), /no filter above has chosen a worker/);
+  });
+});
+
+const ANTHROPIC = 'sk-ant-api03-x';
+const KEYS = [
+  ['authorization', 'Bearer sk-proj-1'],
+  ['authorization', `Bearer ${ANTHROPIC}`],
+  ['authorization', 'Bearer AIzaSy1'],
+  ['authorization', 'Bearer xai-1'],
+  ['authorization', 'bearer plain'],
+  ['x-api-key', ANTHROPIC],
+  ['x-goog-api-key', 'AIzaSy2'],
+  ['api-key', 'azure-1'],
+  ['x-provider-key-anthropic', 'named-a'],
+  ['x-provider-key-groq', 'named-g'],
+] as const;
+
+describe('credentials: for a cloud API', () => {
+  const cloud = (provider: string | undefined, more: Partial<Worker> = {}): Partial<Worker> => ({
+    runtime: 'external',
+    provider,
+    byok: 'allow',
+    ...more,
+  });
+  const key = (options: Case): string[] =>
+    sentOn(options).filter((text) => text !== 'anthropic-version' && text !== '2023-06-01');
+
+  it('each kind of key reaches the providers that it may be meant for, in their header, and no other', () => {
+    const providers = ['openai', 'xai', 'anthropic', 'gemini', 'azure', 'groq', undefined];
+    const table = KEYS.map(([name, value]) => {
+      const reached = providers.map((provider) => {
+        const harness = run({ sent: [name, value], worker: cloud(provider) });
+        const { status } = harness.response.headers ?? {};
+        if (status !== undefined) return `${status} ${harness.response.json.error.code}`;
+        const flat = harness.terminal.headers?.flat ?? [];
+        const at = flat.findIndex((text, i) => i % 2 === 0 && /authorization|key/.test(text));
+        return at < 0 ? '' : `${flat[at]}: ${flat[at + 1]}`;
+      });
+      return [`${name}: ${value}`, ...reached];
+    });
+    const no = '401 provider_key_mismatch';
+    const bearer = (token: string) => `authorization: Bearer ${token}`;
+    assert.deepEqual(table, [
+      [bearer('sk-proj-1'), bearer('sk-proj-1'), no, no, no, no, bearer('sk-proj-1'), bearer('sk-proj-1')],
+      [bearer(ANTHROPIC), no, no, `x-api-key: ${ANTHROPIC}`, no, no, no, no],
+      [bearer('AIzaSy1'), no, no, no, 'x-goog-api-key: AIzaSy1', no, no, no],
+      [bearer('xai-1'), no, bearer('xai-1'), no, no, no, no, no],
+      [
+        'authorization: bearer plain',
+        'authorization: bearer plain',
+        'authorization: bearer plain',
+        'x-api-key: plain',
+        'x-goog-api-key: plain',
+        'api-key: plain',
+        'authorization: bearer plain',
+        'authorization: bearer plain',
+      ],
+      [`x-api-key: ${ANTHROPIC}`, no, no, `x-api-key: ${ANTHROPIC}`, no, no, no, no],
+      ['x-goog-api-key: AIzaSy2', no, no, no, 'x-goog-api-key: AIzaSy2', no, no, no],
+      ['api-key: azure-1', no, no, no, no, 'api-key: azure-1', no, no],
+      ['x-provider-key-anthropic: named-a', no, no, 'x-api-key: named-a', no, no, no, no],
+      ['x-provider-key-groq: named-g', no, no, no, no, no, bearer('named-g'), no],
+    ]);
+  });
+
+  it('exactly one key goes out, whatever the caller and the worker have', () => {
+    const sent = KEYS.flat();
+    for (const provider of ['openai', 'xai', 'anthropic', 'gemini', 'azure', 'groq', undefined]) {
+      for (const workerKey of [undefined, 'stored']) {
+        for (const prefer of ['caller', 'worker']) {
+          const flat = key({ sent, worker: cloud(provider), config: { prefer }, ...(workerKey && { workerKey }) });
+          assert.equal(flat.length, 2, `${provider} ${workerKey} ${prefer}: ${flat}`);
+          assert.equal(flat[1]?.includes('stored'), workerKey !== undefined && prefer === 'worker');
+        }
+      }
+    }
+  });
+
+  it('the caller’s key goes before the worker’s own, unless it is told otherwise', () => {
+    const sent = ['authorization', 'Bearer mine'];
+    const openai = cloud('openai');
+    assert.deepEqual(key({ sent, workerKey: 'k', worker: openai }), ['authorization', 'Bearer mine']);
+    assert.deepEqual(key({ workerKey: 'k', worker: openai }), ['authorization', 'Bearer k']);
+    const prefer = { prefer: 'worker' };
+    assert.deepEqual(key({ sent, workerKey: 'k', worker: openai, config: prefer }), ['authorization', 'Bearer k']);
+    assert.deepEqual(key({ sent, worker: openai, config: prefer }), ['authorization', 'Bearer mine']);
+    const deny = cloud('openai', { byok: 'deny' });
+    assert.deepEqual(key({ sent, workerKey: 'k', worker: deny }), ['authorization', 'Bearer k']);
+    assert.deepEqual(key({ sent, worker: deny }), []);
+    // Another provider's key is no reason to fail where the worker has one.
+    const wrong = ['authorization', `Bearer ${ANTHROPIC}`];
+    assert.deepEqual(key({ sent: wrong, workerKey: 'k', worker: openai }), ['authorization', 'Bearer k']);
+  });
+
+  it('that wants the caller’s key, nothing goes out without one', () => {
+    const worker = cloud('openai', { byok: 'require' });
+    assert.deepEqual(key({ sent: ['authorization', 'Bearer mine'], workerKey: 'k', worker }), [
+      'authorization',
+      'Bearer mine',
+    ]);
+    for (const [sent, code] of [
+      [[], 'missing_provider_key'],
+      [['authorization', `Bearer ${ANTHROPIC}`], 'provider_key_mismatch'],
+    ] as const) {
+      const harness = run({ sent: [...sent], workerKey: 'k', worker });
+      assert.equal(harness.response.headers?.status, 401);
+      assert.equal(harness.response.json.error.code, code);
+      assert.equal(harness.terminal.headers, undefined);
+    }
+  });
+
+  it('names the version that Anthropic wants, the caller’s if it has one, and leaves its tokens bearer tokens', () => {
+    const worker = cloud('anthropic');
+    assert.deepEqual(sentOn({ workerKey: 'k', worker }), ['x-api-key', 'k', 'anthropic-version', '2023-06-01']);
+    assert.deepEqual(sentOn({ sent: ['x-api-key', 'mine', 'anthropic-version', '2024-01-01'], worker }), [
+      'anthropic-version',
+      '2024-01-01',
+      'x-api-key',
+      'mine',
+    ]);
+    assert.deepEqual(key({ sent: ['authorization', 'Bearer sk-ant-oat01-x'], worker }), [
+      'authorization',
+      'Bearer sk-ant-oat01-x',
+    ]);
+  });
+
+  it('without TLS outside of private networks no key goes out', () => {
+    const openai = (url: string) => cloud('openai', { url });
+    for (const url of [
+      'http://127.0.0.1:1',
+      'http://10.1.2.3',
+      'http://[fd00::1]',
+      'http://llm.internal',
+      'http://proxy',
+    ]) {
+      assert.deepEqual(key({ workerKey: 'k', worker: openai(url) }), ['authorization', 'Bearer k'], url);
+    }
+    for (const url of ['http://api.example.com', 'http://8.8.8.8', 'http://172.32.0.1']) {
+      const harness = run({ workerKey: 'k', worker: openai(url) });
+      assert.equal(harness.response.json.error.code, 'missing_provider_key', url);
+      const allowed = { workerKey: 'k', worker: openai(url), config: { allow_plaintext_keys: true } };
+      assert.deepEqual(key(allowed), ['authorization', 'Bearer k']);
+      assert.deepEqual(key({ worker: openai(url) }), [], 'without a key nothing speaks against it');
+    }
+  });
+
+  it('an error that repeats a key loses it, and nothing else, however it is cut', () => {
+    const body = JSON.stringify({ error: { message: 'Incorrect API key provided: sk-proj-12345678. “é”' } });
+    const expected = body.replace('sk-proj-12345678', '***');
+    for (let cut = 0; cut <= body.length; cut += 7) {
+      const harness = run({ workerKey: 'sk-proj-12345678', worker: cloud('openai') });
+      const { callbacks } = harness.terminal;
+      const bytes = Buffer.from(body);
+      callbacks.encodeHeaders(new ResponseHeaders(401, ['content-length', String(bytes.length)]), false);
+      callbacks.encodeData(bytes.subarray(0, cut), false);
+      callbacks.encodeData(bytes.subarray(cut), true);
+      assert.equal(harness.response.body, expected);
+      assert.equal(harness.response.headers?.has('content-length'), false);
+    }
   });
 });
 

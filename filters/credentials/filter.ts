@@ -1,58 +1,143 @@
 import {
+  type BodyData,
   BugError,
+  FilterDataStatus,
   FilterHeadersStatus,
+  FilterTrailersStatus,
+  GatewayError,
   type HeaderMap,
+  providerAuthHeaders,
   type RequestHeaders,
   type ResponseHeaders,
   type StreamFilter,
   type StreamFilterCallbacks,
+  type Worker,
 } from '../../core/api/index.js';
+import { redactMessage } from '../../core/inference/redact-message.js';
+import { callerCredential, isCredential, PROVIDER_KEY_PREFIX } from './caller-keys.js';
+import type { ClearTextWorkers } from './clear-text.js';
 import type { CredentialsSettings } from './config.js';
 
-/** Request headers in which a caller may send a credential of its own. */
-const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'x-goog-api-key', 'api-key']);
+/** Of a provider's error, bytes; what comes after is passed on unread, and no message is that long. */
+const MAX_ERROR_BYTES = 256 * 1024;
 const ROUTED_WORKER_ID = 'x-smg-routed-worker-id';
 /** Response headers that speak for the gateway: a worker's word would be taken for ours. */
 const GATEWAY_HEADERS: ReadonlySet<string> = new Set([ROUTED_WORKER_ID, 'alt-svc']);
 /** CORS is decided by the filter of that name alone; engines allow everybody by default. */
 const CORS_PREFIX = 'access-control-';
 
+/** What the runs of one generation share. */
+export interface CredentialsShared extends CredentialsSettings {
+  readonly clearText: ClearTextWorkers;
+}
+
 /**
  * Sees to it that a worker gets the one credential that is meant for it, and that it cannot speak for the gateway in
  * its answer. One run per attempt, since each worker has its own key.
  */
 export class CredentialsFilter implements StreamFilter {
-  readonly #settings: CredentialsSettings;
+  readonly #shared: CredentialsShared;
   readonly #callbacks: StreamFilterCallbacks;
+  /** A provider's error, which may repeat a key; undefined for every other answer. */
+  #error: Buffer[] | undefined = undefined;
+  #errorBytes = 0;
 
-  constructor(settings: CredentialsSettings, callbacks: StreamFilterCallbacks) {
-    this.#settings = settings;
+  constructor(shared: CredentialsShared, callbacks: StreamFilterCallbacks) {
+    this.#shared = shared;
     this.#callbacks = callbacks;
   }
 
   decodeHeaders(headers: RequestHeaders): FilterHeadersStatus {
     const { worker } = this.#callbacks.run;
     if (worker === undefined) throw new BugError('credentials: no filter above has chosen a worker');
+    if (worker.runtime === 'external') return this.#decodeForProvider(worker, headers);
     const key = worker.apiKey;
     if (key !== undefined) {
       removeHeaders(headers, isCredential);
       headers.append('authorization', `Bearer ${key}`);
-    } else if (!this.#passesThrough()) {
-      removeHeaders(headers, isCredential);
+    } else {
+      removeHeaders(headers, this.#passesThrough() ? namesProvider : isCredential);
     }
     return FilterHeadersStatus.Continue;
   }
 
-  encodeHeaders(headers: ResponseHeaders): FilterHeadersStatus {
+  encodeHeaders(headers: ResponseHeaders, endStream: boolean): FilterHeadersStatus {
     removeHeaders(headers, isForged);
     const { worker } = this.#callbacks.run;
-    if (this.#settings.routed_worker_id && worker !== undefined) headers.append(ROUTED_WORKER_ID, worker.id);
+    if (worker === undefined) return FilterHeadersStatus.Continue;
+    if (this.#shared.routed_worker_id) headers.append(ROUTED_WORKER_ID, worker.id);
+    if (headers.status >= 400 && worker.runtime === 'external' && !endStream && headers.kind === 'bytes') {
+      headers.delete('content-length');
+      this.#error = [];
+    }
     return FilterHeadersStatus.Continue;
+  }
+
+  encodeData(data: BodyData, endStream: boolean): FilterDataStatus {
+    if (this.#error === undefined) return FilterDataStatus.Continue;
+    this.#error.push(data.bytes);
+    this.#errorBytes += data.bytes.length;
+    if (!endStream && this.#errorBytes <= MAX_ERROR_BYTES) return FilterDataStatus.StopIterationNoBuffer;
+    data.replace(this.#takeError());
+    return FilterDataStatus.Continue;
+  }
+
+  encodeTrailers(): FilterTrailersStatus {
+    if (this.#error !== undefined) this.#callbacks.injectEncodedData(this.#takeError(), false);
+    return FilterTrailersStatus.Continue;
+  }
+
+  /** A cloud API gets the caller's key if it is meant for it, or its worker's, and never both. */
+  #decodeForProvider(worker: Worker, headers: RequestHeaders): FilterHeadersStatus {
+    const { byok, provider, apiKey } = worker;
+    const caller = byok === 'deny' ? 'none' : callerCredential(headers, provider);
+    removeHeaders(headers, isCredential);
+    const error = this.#refusal(worker, caller);
+    if (error !== undefined) {
+      this.#callbacks.sendLocalReply(error);
+      return FilterHeadersStatus.StopIteration;
+    }
+    const callerHas = typeof caller !== 'string';
+    const callerFirst = byok === 'require' || apiKey === undefined || this.#shared.prefer === 'caller';
+    if (callerHas && callerFirst) {
+      setHeaders(headers, provider === undefined ? {} : versionOf(provider));
+      headers.append(caller.name, caller.value);
+    } else if (apiKey !== undefined && byok !== 'require') {
+      setHeaders(headers, providerAuthHeaders(provider, apiKey));
+    }
+    return FilterHeadersStatus.Continue;
+  }
+
+  /** Why no request may go out; undefined when one may. */
+  #refusal(worker: Worker, caller: ReturnType<typeof callerCredential>): GatewayError | undefined {
+    const hasStored = worker.apiKey !== undefined && worker.byok !== 'require';
+    if (caller === 'mismatch' && !hasStored) {
+      const message = 'The key that was sent is not one of the provider of this model';
+      return new GatewayError('provider_key_mismatch', message, { details: 'provider_key_mismatch' });
+    }
+    if (caller === 'none' && worker.byok === 'require') {
+      const own = worker.provider === undefined ? '' : ` (or ${PROVIDER_KEY_PREFIX}${worker.provider})`;
+      const message = `The provider of this model wants a key of your own: send it as \`Authorization: Bearer <key>\`${own}`;
+      return new GatewayError('missing_provider_key', message, { details: 'missing_provider_key' });
+    }
+    const sendsKey = hasStored || typeof caller !== 'string';
+    if (sendsKey && !this.#shared.allow_plaintext_keys && this.#shared.clearText.has(worker)) {
+      const message = 'The provider of this model is reached without TLS: no key is sent there';
+      return new GatewayError('missing_provider_key', message, { details: 'provider_in_clear_text' });
+    }
+    return undefined;
+  }
+
+  #takeError(): Buffer {
+    const bytes = Buffer.concat(this.#error ?? []);
+    this.#error = undefined;
+    // Byte for byte, so that nothing but a key is changed.
+    return Buffer.from(redactMessage(bytes.toString('latin1')), 'latin1');
   }
 
   /** What is left of the caller's credentials by now is its own: `auth` has taken the gateway's keys out. */
   #passesThrough(): boolean {
-    switch (this.#settings.pass_through) {
+    switch (this.#shared.pass_through) {
       case 'never':
         return false;
       case 'always':
@@ -63,8 +148,19 @@ export class CredentialsFilter implements StreamFilter {
   }
 }
 
-function isCredential(name: string): boolean {
-  return CREDENTIAL_HEADERS.has(name);
+/** The version that some providers want beside a key, whosever it is. */
+function versionOf(provider: string): Record<string, string> {
+  const { 'anthropic-version': version } = providerAuthHeaders(provider, '');
+  return version === undefined ? {} : { 'anthropic-version': version };
+}
+
+/** A version that the caller names stays. */
+function setHeaders(headers: RequestHeaders, fields: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(fields)) if (!headers.has(name)) headers.append(name, value);
+}
+
+function namesProvider(name: string): boolean {
+  return name.startsWith(PROVIDER_KEY_PREFIX);
 }
 
 function isForged(name: string): boolean {

@@ -8,7 +8,7 @@ import {
   type StatsScope,
   type Worker,
 } from '../../core/api/index.js';
-import { createForwardedNames } from './worker-headers.js';
+import { ForwardedNames } from './worker-headers.js';
 
 /** Fields that would break the framing or the trust between gateway and worker if a client could set them. */
 const NEVER_FORWARDED: ReadonlySet<string> = new Set([
@@ -36,6 +36,10 @@ export const configSchema = z.strictObject({
     )
     .default([])
     .describe('Request header fields that workers get in addition to the usual ones, by name'),
+  propagate_trace: z
+    .boolean()
+    .default(false)
+    .describe("Cloud APIs get the caller's traceparent and tracestate too; engines always do. Default false."),
 });
 
 export type UpstreamSettings = z.output<typeof configSchema>;
@@ -44,13 +48,13 @@ export type UpstreamSettings = z.output<typeof configSchema>;
 export class UpstreamFilterConfig {
   readonly backends: Backends;
   readonly clock: Clock;
-  readonly forwardedNames: ReadonlySet<string>;
+  readonly forwardedNames: ForwardedNames;
   readonly #errors: Family<Counter>;
 
   constructor(settings: UpstreamSettings, backends: Backends, clock: Clock, stats: StatsScope) {
     this.backends = backends;
     this.clock = clock;
-    this.forwardedNames = createForwardedNames(settings.forward_headers);
+    this.forwardedNames = new ForwardedNames(settings.forward_headers, settings.propagate_trace);
     this.#errors = stats.counter({
       name: 'smg_worker_errors_total',
       help: 'Attempts that failed at a worker: an answer of 5xx, or none',

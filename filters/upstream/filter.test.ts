@@ -13,6 +13,7 @@ import {
   GatewayError,
   HeaderMap,
   type InferenceRequest,
+  RequestHeaders,
   ResponseHeaders,
   type StatusVerdict,
   type StreamFilter,
@@ -25,6 +26,7 @@ import { StatsStore } from '../../core/telemetry/stats-store.js';
 import { chatRequestHeaders, createFilterHarness, FakeClock, type FilterHarness } from '../../core/testing/index.js';
 import { configSchema } from './config.js';
 import factory from './factory.js';
+import { createWorkerHeaders, ForwardedNames, removeProviderFields } from './worker-headers.js';
 
 const TIMEOUTS = { connectMs: 1, firstByteMs: 2, idleMs: 3, requestMs: 4 };
 const REQUEST = { api: 'chat', model: 'm' } as InferenceRequest;
@@ -397,12 +399,47 @@ test('fields that belong to the connection cannot be forwarded', () => {
   for (const name of ['Host', 'content-length', 'Transfer-Encoding', 'accept-encoding', 'not a name', '']) {
     assert.equal(configSchema.safeParse({ forward_headers: [name] }).success, false, name);
   }
-  assert.deepEqual(configSchema.parse({}), { forward_headers: [] });
+  assert.deepEqual(configSchema.parse({}), { forward_headers: [], propagate_trace: false });
 });
 
 test('the example of the README is valid', () => {
   const text = readFileSync(new URL('./README.md', import.meta.url), 'utf8');
   const entry = parse(/```yaml\n([^`]*)```/.exec(text)?.[1] ?? '').filters[0];
   assert.equal(entry.name, 'upstream');
-  assert.deepEqual(configSchema.parse(entry.config), { forward_headers: ['x-tenant'] });
+  assert.deepEqual(configSchema.parse(entry.config), { forward_headers: ['x-tenant'], propagate_trace: false });
+});
+
+test('cloud APIs get and show what concerns both sides only', () => {
+  const names = new ForwardedNames(['x-tenant'], false);
+  const sent = (provider: string | undefined) => {
+    const all = [
+      'authorization',
+      'x-api-key',
+      'x-request-id',
+      'x-request-id-a',
+      'traceparent',
+      'cookie',
+      'openai-project',
+      'anthropic-beta',
+      'x-tenant',
+    ];
+    const headers = new RequestHeaders(
+      'POST',
+      '/',
+      '',
+      'http',
+      all.flatMap((name) => [name, '1']),
+    );
+    const worker = { runtime: 'external', provider } as const;
+    return createWorkerHeaders(headers, names.for(worker)).flat.filter((text) => text !== '1');
+  };
+  assert.deepEqual(sent('openai'), ['authorization', 'x-api-key', 'openai-project', 'x-tenant']);
+  assert.deepEqual(sent('anthropic'), ['authorization', 'x-api-key', 'anthropic-beta', 'x-tenant']);
+  assert.deepEqual(sent('groq'), ['authorization', 'x-api-key', 'x-tenant']);
+  assert.deepEqual(sent(undefined), ['authorization', 'x-api-key', 'x-tenant']);
+  const traced = new ForwardedNames([], true).for({ runtime: 'external', provider: 'openai' });
+  assert.ok(traced.has('traceparent') && !traced.has('x-request-id'));
+  const answer = new ResponseHeaders(200, ['server', 'x', 'cf-ray', '1', 'request-id', 'req_1', 'retry-after', '3']);
+  removeProviderFields(answer);
+  assert.deepEqual(answer.flat, ['x-provider-request-id', 'req_1', 'retry-after', '3']);
 });

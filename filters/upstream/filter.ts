@@ -19,7 +19,7 @@ import {
   type Worker,
 } from '../../core/api/index.js';
 import type { UpstreamFilterConfig } from './config.js';
-import { createWorkerHeaders, removeConnectionFields } from './worker-headers.js';
+import { createWorkerHeaders, removeConnectionFields, removeProviderFields } from './worker-headers.js';
 import { recordError, recordStatus } from './worker-outcome.js';
 
 /**
@@ -68,7 +68,7 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
     this.#worker = worker;
     this.#attempt = run.attempt;
     if (!this.#startDeadline()) return;
-    const headers = createWorkerHeaders(this.#headers as RequestHeaders, this.#shared.forwardedNames);
+    const headers = createWorkerHeaders(this.#headers as RequestHeaders, this.#shared.forwardedNames.for(worker));
     this.#finished = false;
     scope.own(this);
     try {
@@ -98,6 +98,7 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
       return;
     }
     removeConnectionFields(headers);
+    if (worker.runtime === 'external') removeProviderFields(headers);
     if (endStream) this.#onEnd();
     this.#callbacks.encodeHeaders(headers, endStream);
   }

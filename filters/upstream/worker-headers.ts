@@ -1,4 +1,4 @@
-import { type HeaderMap, RequestHeaders } from '../../core/api/index.js';
+import { type HeaderMap, RequestHeaders, type Worker } from '../../core/api/index.js';
 
 /**
  * Request fields that a worker gets to see. Everything else stays here: cookies and addresses are nobody's business
@@ -15,6 +15,23 @@ const FORWARDED: readonly string[] = [
   'anthropic-version',
   'anthropic-beta',
 ];
+
+/** Those that a cloud API gets: its key, which `credentials` has put there, and what its own clients say. */
+const FORWARDED_TO_ANY_PROVIDER: readonly string[] = ['authorization', 'x-api-key', 'x-goog-api-key', 'api-key'];
+const OPENAI_FIELDS: readonly string[] = [
+  'openai-organization',
+  'openai-project',
+  'openai-beta',
+  'idempotency-key',
+  'x-ms-client-request-id',
+];
+const FORWARDED_BY_PROVIDER: Readonly<Record<string, readonly string[]>> = {
+  openai: OPENAI_FIELDS,
+  azure: OPENAI_FIELDS,
+  anthropic: ['anthropic-version', 'anthropic-beta'],
+};
+/** Ids of ours are not a third party's business unless the operator says so. */
+const TRACE_FIELDS: readonly string[] = ['traceparent', 'tracestate'];
 
 const REQUEST_ID_PREFIX = 'x-request-id-';
 
@@ -34,9 +51,29 @@ const NOT_RELAYED: ReadonlySet<string> = new Set([
   'x-smg-error-code',
 ]);
 
-/** The allow list with what the config adds to it. Names in lower case. */
-export function createForwardedNames(additional: readonly string[]): ReadonlySet<string> {
-  return new Set([...FORWARDED, ...additional]);
+/** Who gets which request fields: the allow lists with what the config adds to them. Names in lower case. */
+export class ForwardedNames {
+  readonly #engines: ReadonlySet<string>;
+  readonly #anyProvider: ReadonlySet<string>;
+  readonly #byProvider: ReadonlyMap<string, ReadonlySet<string>>;
+
+  /** `trace`: providers get the caller's trace context. */
+  constructor(additional: readonly string[], trace: boolean) {
+    const own = [...additional, ...(trace ? TRACE_FIELDS : [])];
+    this.#engines = new Set([...FORWARDED, ...additional]);
+    this.#anyProvider = new Set([...FORWARDED_TO_ANY_PROVIDER, ...own]);
+    this.#byProvider = new Map(
+      Object.entries(FORWARDED_BY_PROVIDER).map(([provider, fields]) => [
+        provider,
+        new Set([...FORWARDED_TO_ANY_PROVIDER, ...fields, ...own]),
+      ]),
+    );
+  }
+
+  for({ runtime, provider }: Pick<Worker, 'runtime' | 'provider'>): ReadonlySet<string> {
+    if (runtime !== 'external') return this.#engines;
+    return (provider === undefined ? undefined : this.#byProvider.get(provider)) ?? this.#anyProvider;
+  }
 }
 
 /** Head of one call to a worker: same method and path, allowed fields only, in their order. */
@@ -45,9 +82,40 @@ export function createWorkerHeaders(headers: RequestHeaders, forwarded: Readonly
   const to: string[] = [];
   for (let i = 0; i < from.length; i += 2) {
     const name = from[i] as string;
-    if (forwarded.has(name) || name.startsWith(REQUEST_ID_PREFIX)) to.push(name, from[i + 1] as string);
+    if (forwarded.has(name) || (name.startsWith(REQUEST_ID_PREFIX) && forwarded.has('x-request-id')))
+      to.push(name, from[i + 1] as string);
   }
   return new RequestHeaders(headers.method, headers.path, '', 'http', to);
+}
+
+/** Of a cloud API's answer: what its edge says to browsers and to itself. */
+const PROVIDER_FIELDS: ReadonlySet<string> = new Set([
+  'set-cookie',
+  'server',
+  'alt-svc',
+  'via',
+  'nel',
+  'report-to',
+  'strict-transport-security',
+  'x-content-type-options',
+]);
+const PROVIDER_EDGE = 'cf-';
+const REQUEST_IDS: ReadonlySet<string> = new Set(['x-request-id', 'request-id']);
+/** Under which a cloud API's own request id is shown: `x-request-id` is the gateway's. */
+const PROVIDER_REQUEST_ID = 'x-provider-request-id';
+
+/** Removes from a cloud API's answer what is between it and us, and renames its request id, in place. */
+export function removeProviderFields(headers: HeaderMap): void {
+  const flat = headers.flat;
+  let to = 0;
+  for (let from = 0; from < flat.length; from += 2) {
+    const name = flat[from] as string;
+    if (PROVIDER_FIELDS.has(name) || name.startsWith(PROVIDER_EDGE)) continue;
+    flat[to] = REQUEST_IDS.has(name) ? PROVIDER_REQUEST_ID : name;
+    flat[to + 1] = flat[from + 1] as string;
+    to += 2;
+  }
+  while (flat.length > to) flat.pop();
 }
 
 /** Removes from a worker's answer what belongs to its connection, in place. Repeated fields stay repeated. */

@@ -1,5 +1,5 @@
 import { type ErrorCode, GatewayError, type ResponseHeaders } from '../../../core/api/index.js';
-import { redactMessage } from './redact.js';
+import { redactMessage } from '../../../core/inference/redact-message.js';
 
 /** Of a body that is not JSON, characters. */
 const MAX_TEXT_CHARS = 2048;

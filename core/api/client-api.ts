@@ -51,6 +51,8 @@ export interface RenderContext {
 
 /** Turns the deltas of one answer into the bytes of one response, streamed or collected as the request asked. */
 export interface DeltaRenderer {
+  /** Deltas so far that this dialect has no place for. Absent: it counts none. */
+  readonly droppedDeltas?: number;
   /** Head of the response, before any delta. Status is 200. */
   headers(): ResponseHeaders;
   /** Bytes for one delta; undefined when there is nothing to write yet (always, for a collected answer). */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { byteSize, type Clock } from '../../core/api/index.js';
+import { byteSize, type Clock, type Counter, type Family, type StatsScope } from '../../core/api/index.js';
 import { JsonScanner, MAX_JSON_DEPTH } from '../../core/inference/json-scan.js';
 import { BodyPool } from './body-pool.js';
 
@@ -26,10 +26,17 @@ export class InferenceFilterConfig {
   readonly scanner: JsonScanner;
   readonly bodies = new BodyPool();
   readonly clock: Clock;
+  /** Parts of answers that the client's dialect has no place for, by api. */
+  readonly droppedDeltas: Family<Counter>;
 
-  constructor(settings: InferenceSettings, clock: Clock) {
+  constructor(settings: InferenceSettings, clock: Clock, stats: StatsScope) {
     this.maxBodyBytes = settings.max_body;
     this.scanner = new JsonScanner(settings.max_depth);
     this.clock = clock;
+    this.droppedDeltas = stats.counter({
+      name: 'smg_inference_dropped_deltas_total',
+      help: 'Parts of translated answers that the dialect of the client has no place for',
+      labels: ['api'],
+    });
   }
 }

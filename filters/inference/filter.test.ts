@@ -11,6 +11,8 @@ import {
   RequestHeaders,
   ResponseHeaders,
 } from '../../core/api/index.js';
+import { renderPrometheus } from '../../core/telemetry/prometheus-exposition.js';
+import { StatsStore } from '../../core/telemetry/stats-store.js';
 import { createFilterHarness, FakeClock, type FilterHarness } from '../../core/testing/index.js';
 import chatApi from '../../plugins/api/chat/plugin.js';
 import generateApi from '../../plugins/api/generate/plugin.js';
@@ -26,11 +28,14 @@ const messages = messagesApi.create({}, lifetime) as ClientApi;
 const BODY = '{"model":"m","messages":[{"role":"user","content":"Hi"}]}';
 const STREAM_BODY = '{"model":"m","messages":[],"stream":true}';
 
-function harness(options: { api?: ClientApi; config?: object; above?: FilterFactoryCb } = {}): FilterHarness {
+function harness(
+  options: { api?: ClientApi; config?: object; above?: FilterFactoryCb; stats?: StatsStore } = {},
+): FilterHarness {
   const inference = factory.create(
     configSchema.parse(options.config ?? {}),
     lifetime,
     new FakeClock(),
+    options.stats ?? new StatsStore(),
   ) as FilterFactoryCb;
   const above = options.above === undefined ? [] : [{ name: 'above', factory: options.above }];
   return createFilterHarness([...above, { name: 'inference', factory: inference }], {
@@ -304,11 +309,24 @@ describe('inference, deltas up', () => {
     assert.equal(chain.response.headers?.has('content-length'), false);
     assert.match(
       chain.response.body,
-      /^data: \{"id":"chatcmpl-7",.*"content":"Hi".*\n\ndata: .*"finish_reason":"stop".*\n\ndata: \[DONE\]\n\n$/,
+      /^data: \{"id":"chatcmpl-7",.*"role":"assistant".*\n\ndata: .*"content":"Hi".*\n\ndata: .*"finish_reason":"stop".*\n\ndata: \[DONE\]\n\n$/,
     );
     assert.equal(chain.response.chunks.length, 2);
     assert.equal(chain.response.ends, 1);
     assert.deepEqual(chain.streamInfo.usage, { promptTokens: 5, completionTokens: 2 });
+  });
+
+  it('counts what the dialect has no place for', () => {
+    const stats = new StatsStore();
+    const chain = asked(BODY, { stats });
+    answerDeltas(chain, [
+      { kind: 'vendor', choice: 0, vendor: 'x', data: {} },
+      { kind: 'content', choice: 0, text: 'Hi' },
+      { kind: 'vendor', choice: 0, vendor: 'x', data: {} },
+      { kind: 'finish', choice: 0, reason: 'stop' },
+    ]);
+    const text = renderPrometheus(stats);
+    assert.match(text, /^smg_inference_dropped_deltas_total\{api="chat"\} 2$/m);
   });
 
   it('collects an answer that is not streamed', () => {

@@ -183,6 +183,8 @@ export class InferenceFilter implements StreamFilter {
   #endDeltas(response: DeltaResponse, bytes: Buffer | undefined): void {
     const end = response.renderer.end();
     this.#callbacks.streamInfo.usage = response.usage;
+    const dropped = response.renderer.droppedDeltas ?? 0;
+    if (dropped > 0) this.#shared.droppedDeltas.with(this.#api.type).inc(dropped);
     if (this.#request?.stream !== true) this.#responseHeaders?.set('content-length', String(end.length));
     this.#callbacks.injectEncodedData(bytes === undefined ? end : Buffer.concat([bytes, end]), true);
   }

@@ -1,10 +1,27 @@
 import type { RenderContext } from '../../core/api/client-api.js';
 import type { GatewayError } from '../../core/api/errors.js';
 import { ResponseHeaders } from '../../core/api/headers.js';
-import type { InferenceRequest, TokenUsage } from '../../core/api/inference.js';
+import type { Delta, InferenceRequest, TokenUsage } from '../../core/api/inference.js';
 
 /** Ends every OpenAI stream. */
 export const DONE_EVENT = 'data: [DONE]\n\n';
+
+/** A comment, which clients skip. */
+export const KEEP_ALIVE = ': keep-alive\n\n';
+
+/** What an answer is called, once its worker has said it: ids get the prefix of the client's dialect. */
+export function startedContext(
+  context: RenderContext,
+  prefix: string,
+  start: Extract<Delta, { kind: 'start' }>,
+): RenderContext {
+  const { responseId, model } = start;
+  return {
+    ...context,
+    ...(responseId === undefined || responseId === '' ? {} : { responseId: prefix + responseId }),
+    ...(model === undefined || model === '' ? {} : { model }),
+  };
+}
 
 /** One event from JSON text, which never holds a line break. */
 export function openAiEvent(json: string): string {
@@ -29,12 +46,16 @@ export function openAiErrorEvent(error: GatewayError): Buffer {
 export function openAiUsage(usage: TokenUsage): object {
   const prompt = usage.promptTokens ?? 0;
   const completion = usage.completionTokens ?? 0;
-  const { cachedTokens, reasoningTokens } = usage;
+  const { cachedTokens, cacheWriteTokens, reasoningTokens } = usage;
+  const promptDetails = {
+    ...(cachedTokens ? { cached_tokens: cachedTokens } : {}),
+    ...(cacheWriteTokens ? { cache_creation_tokens: cacheWriteTokens } : {}),
+  };
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    ...(cachedTokens ? { prompt_tokens_details: { cached_tokens: cachedTokens } } : {}),
+    ...(cachedTokens || cacheWriteTokens ? { prompt_tokens_details: promptDetails } : {}),
     ...(reasoningTokens ? { completion_tokens_details: { reasoning_tokens: reasoningTokens } } : {}),
   };
 }
@@ -67,7 +88,12 @@ export class ChunkWriter {
 
   /** `choice`: JSON text of the one entry in `choices`. */
   choice(choice: string): Buffer {
-    return Buffer.from(this.#before + choice + this.#after, 'utf8');
+    return Buffer.from(this.text(choice), 'utf8');
+  }
+
+  /** The same as text, for several chunks in one buffer. */
+  text(choice: string): string {
+    return this.#before + choice + this.#after;
   }
 
   /** The usage chunk, where it was asked for and is known, and `[DONE]`. */

@@ -4,16 +4,13 @@ import {
   type ReasoningEffort,
   type ReasoningRequest,
   type ResponseFormat,
-  type SamplingRequest,
 } from '../../../core/api/conversation.js';
 import type { JsonObject } from '../../../core/api/inference.js';
 import {
-  invalidType,
   invalidValue,
   optionalArray,
   optionalBoolean,
   optionalInteger,
-  optionalNumber,
   optionalObject,
   optionalString,
   present,
@@ -22,6 +19,7 @@ import {
   stringsOf,
   unknownValue,
 } from '../json-fields.js';
+import { readExtra, readSampling, readStop } from '../openai-request.js';
 import { readToolChoice, readTools } from './tools.js';
 import { readTurns } from './turns.js';
 
@@ -93,33 +91,6 @@ export function readChatConversation(body: JsonObject, stream: boolean): Convers
     extra: readExtra(body, KNOWN),
     ...optional,
   };
-}
-
-/** Fields outside `known`, but for those that are null, which say nothing. */
-export function readExtra(body: JsonObject, known: ReadonlySet<string>): JsonObject {
-  return Object.fromEntries(Object.entries(body).filter(([name, value]) => value !== null && !known.has(name)));
-}
-
-/** The numbers that chat and text completions share. */
-export function readSampling(body: JsonObject): SamplingRequest {
-  return present({
-    temperature: optionalNumber(body, 'temperature', ''),
-    topP: optionalNumber(body, 'top_p', ''),
-    topK: optionalInteger(body, 'top_k', ''),
-    seed: optionalInteger(body, 'seed', ''),
-    frequencyPenalty: optionalNumber(body, 'frequency_penalty', ''),
-    presencePenalty: optionalNumber(body, 'presence_penalty', ''),
-    logitBias: optionalObject(body, 'logit_bias', ''),
-  });
-}
-
-/** `stop`: one text or several. */
-export function readStop(body: JsonObject): readonly string[] {
-  const stop = body.stop ?? undefined;
-  if (stop === undefined) return [];
-  if (typeof stop === 'string') return [stop];
-  if (!Array.isArray(stop)) throw invalidType('stop', 'a string or an array of strings', stop);
-  return stringsOf(stop, 'stop');
 }
 
 function readLogprobs(body: JsonObject): Conversation['logprobs'] {

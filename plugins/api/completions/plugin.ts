@@ -1,4 +1,5 @@
 import { declareApi } from '../declare-api.js';
+import { readCompletionsConversation } from './conversation.js';
 import { createCompletionsRenderer } from './renderer.js';
 
 /** OpenAI text completions. */
@@ -11,5 +12,6 @@ export default declareApi({
   errorDialect: 'openai',
   requestIdPrefix: 'cmpl-',
   requiresModel: true,
+  readConversation: readCompletionsConversation,
   createRenderer: createCompletionsRenderer,
 });

@@ -73,4 +73,24 @@ describe('completions renderer', () => {
       usage: { prompt_tokens: 2, completion_tokens: 3, total_tokens: 5 },
     });
   });
+
+  it('take id and model from the worker, and drop what has no place in a text', () => {
+    const deltas: Delta[] = [
+      { kind: 'start', responseId: 'x', model: 'm-1' },
+      { kind: 'keep_alive' },
+      { kind: 'tool_call', choice: 0, index: 0, name: 'f' },
+      { kind: 'refusal', choice: 0, text: 'No' },
+      { kind: 'finish', choice: 0, reason: 'stop', providerReason: 'pause_turn' },
+    ];
+    const collected = JSON.parse(render({}, deltas));
+    assert.deepEqual([collected.id, collected.model], ['cmpl-x', 'm-1']);
+    assert.deepEqual(collected.choices, [
+      { text: 'No', index: 0, logprobs: null, finish_reason: 'stop', provider_finish_reason: 'pause_turn' },
+    ]);
+    const [comment, ...events] = render({ stream: true }, deltas).split('\n\n');
+    assert.equal(comment, ': keep-alive');
+    const [first, second] = events.slice(0, 2).map((event) => JSON.parse(event.slice(6)));
+    assert.deepEqual([first.id, first.model, first.choices[0].text], ['cmpl-x', 'm-1', 'No']);
+    assert.equal(second.choices[0].provider_finish_reason, 'pause_turn');
+  });
 });

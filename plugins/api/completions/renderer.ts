@@ -6,7 +6,9 @@ import {
   ChunkWriter,
   collectedBody,
   jsonHeaders,
+  KEEP_ALIVE,
   openAiErrorEvent,
+  startedContext,
   streamHeaders,
   wantsUsage,
 } from '../openai-wire.js';
@@ -40,32 +42,40 @@ class LegacyLogprobs {
   }
 }
 
-type TextDelta = Extract<Delta, { kind: 'text' | 'content' | 'reasoning' }>;
+type TextDelta = Extract<Delta, { kind: 'text' | 'content' | 'reasoning' | 'refusal' }>;
 
-/** Whether a delta is text, whatever part of the answer a parser took it for; this dialect has no place for others. */
+/** Whether a delta is text, whatever part of the answer it was taken for; this dialect has no place for others. */
 function isText(delta: Delta): delta is TextDelta {
   if (delta.kind === 'tokens')
     throw new BugError("A delta of kind 'tokens' reached the renderer: there is no tokenizer");
-  return delta.kind === 'text' || delta.kind === 'content' || delta.kind === 'reasoning';
+  return ['text', 'content', 'reasoning', 'refusal'].includes(delta.kind);
 }
 
 function logprobsOf(delta: TextDelta): TextLogprobs | undefined {
-  return delta.kind === 'reasoning' ? undefined : delta.logprobs;
+  return delta.kind === 'text' || delta.kind === 'content' ? delta.logprobs : undefined;
 }
 
-function matchedStop(finish: FinishDelta | undefined): object {
-  return finish?.matchedStop === undefined ? {} : { matched_stop: finish.matchedStop };
+function finishExtras(finish: FinishDelta | undefined): object {
+  return {
+    ...(finish?.matchedStop === undefined ? {} : { matched_stop: finish.matchedStop }),
+    ...(finish?.providerReason === undefined ? {} : { provider_finish_reason: finish.providerReason }),
+  };
 }
 
 /** Writes deltas as `text_completion` chunks. */
 class CompletionsStreamRenderer implements DeltaRenderer {
-  readonly #writer: ChunkWriter;
+  droppedDeltas = 0;
+  readonly #includeUsage: boolean;
+  #context: RenderContext;
+  /** Made with the first chunk: from then on id and model are fixed. */
+  #writer: ChunkWriter | undefined = undefined;
   /** Offset behind the tokens sent, by choice; only where log probabilities are written. */
   readonly #offsets = new Map<number, number>();
   #usage: TokenUsage | undefined = undefined;
 
   constructor(context: RenderContext, includeUsage: boolean) {
-    this.#writer = new ChunkWriter('text_completion', context, includeUsage);
+    this.#context = context;
+    this.#includeUsage = includeUsage;
   }
 
   headers(): ResponseHeaders {
@@ -77,29 +87,42 @@ class CompletionsStreamRenderer implements DeltaRenderer {
       this.#usage = { ...this.#usage, ...delta.usage };
       return undefined;
     }
+    if (delta.kind === 'start') {
+      if (this.#writer === undefined) this.#context = startedContext(this.#context, 'cmpl-', delta);
+      return undefined;
+    }
+    if (delta.kind === 'keep_alive') return Buffer.from(KEEP_ALIVE);
     if (delta.kind === 'finish') {
       const choice = {
         text: '',
         index: delta.choice,
         logprobs: null,
         finish_reason: delta.reason,
-        ...matchedStop(delta),
+        ...finishExtras(delta),
       };
-      return this.#writer.choice(JSON.stringify(choice));
+      return this.#chunks().choice(JSON.stringify(choice));
     }
-    if (!isText(delta)) return undefined;
+    if (!isText(delta)) {
+      this.droppedDeltas++;
+      return undefined;
+    }
     const logprobs = this.#logprobs(delta.choice, logprobsOf(delta));
-    return this.#writer.choice(
+    return this.#chunks().choice(
       `{"text":${JSON.stringify(delta.text)},"index":${delta.choice},"logprobs":${logprobs},"finish_reason":null}`,
     );
   }
 
   end(): Buffer {
-    return this.#writer.end(this.#usage);
+    return this.#chunks().end(this.#usage);
   }
 
   error(error: GatewayError): Buffer {
     return openAiErrorEvent(error);
+  }
+
+  #chunks(): ChunkWriter {
+    this.#writer ??= new ChunkWriter('text_completion', this.#context, this.#includeUsage);
+    return this.#writer;
   }
 
   #logprobs(choice: number, logprobs: TextLogprobs | undefined): string {
@@ -119,7 +142,8 @@ class CollectedText {
 
 /** Collects deltas into one `text_completion`. */
 class CompletionsCollector implements DeltaRenderer {
-  readonly #context: RenderContext;
+  droppedDeltas = 0;
+  #context: RenderContext;
   readonly #choices = new Map<number, CollectedText>();
   #usage: TokenUsage | undefined = undefined;
 
@@ -136,7 +160,12 @@ class CompletionsCollector implements DeltaRenderer {
       this.#usage = { ...this.#usage, ...delta.usage };
       return;
     }
-    if (delta.kind !== 'finish' && !isText(delta)) return;
+    if (delta.kind === 'start') this.#context = startedContext(this.#context, 'cmpl-', delta);
+    if (delta.kind === 'start' || delta.kind === 'keep_alive') return;
+    if (delta.kind !== 'finish' && !isText(delta)) {
+      this.droppedDeltas++;
+      return;
+    }
     let choice = this.#choices.get(delta.choice);
     if (choice === undefined) {
       choice = new CollectedText();
@@ -160,7 +189,7 @@ class CompletionsCollector implements DeltaRenderer {
       index,
       logprobs: choice.logprobs,
       finish_reason: choice.finish?.reason ?? null,
-      ...matchedStop(choice.finish),
+      ...finishExtras(choice.finish),
     }));
     return collectedBody('text_completion', this.#context, choices, this.#usage);
   }

@@ -188,7 +188,7 @@ describe('the config of a filter', () => {
 
   it('of model holds the routes', async () => {
     const text =
-      'clusters: [http://a:1]\nroutes: [{ cluster: default, match: { models: [x] }, filters: { cors: {} } }]';
+      'clusters: [http://a:1]\nroutes: [{ cluster: default, match: { models: [x] }, filters: { retry: {} } }]';
     assert.deepEqual(await configOf(text, 'model'), {
       aliases: {},
       routes: [{ name: 'route_1', cluster: 'default', match: { models: ['x'] } }],
@@ -206,17 +206,35 @@ describe('the config of a filter', () => {
     );
   });
 
+  async function changesOf(text: string): Promise<unknown[] | undefined> {
+    const { config } = await loadText(text);
+    return config.routes[0]?.filters.map((change) => [change.name, change.disabled, change.config, change.parsed]);
+  }
+
   it('can be changed per route', async () => {
     const text = [
       'clusters: [http://a:1]',
-      'auth: { api_key: abcdef, mode: drop }',
-      'routes: [{ cluster: default, filters: { auth: { config: { mode: hash } }, cors: { disabled: true } } }]',
+      'filters: [{ preset: standard }, { type: tagger, after: model, config: { tag: t, size: 1 } }]',
+      'routes: [{ cluster: default, filters: { tagger: { config: { size: 2 } }, retry: { disabled: true } } }]',
     ].join('\n');
-    const { config } = await loadText(text);
-    const changes = config.routes[0]?.filters.map(({ name, disabled, parsed }) => [name, disabled, parsed]);
-    assert.deepEqual(changes, [
-      ['auth', false, { api_key: 'abcdef', keys: [], mode: 'hash' }],
-      ['cors', true, undefined],
+    assert.deepEqual(await changesOf(text), [
+      ['tagger', false, { size: 2 }, { tag: 't', size: 2 }],
+      ['retry', true, undefined, undefined],
     ]);
+  });
+
+  it('of retry is changed by the key retry of a route, too', async () => {
+    const base = 'clusters: [http://a:1]\nresilience: { retry: { attempts: 7, backoff: { max: 9s } } }\n';
+    const backoff = { initial: '50ms', max: '9s', factor: 1.5, jitter: 0.2 };
+    const off = ['retry', true, undefined, undefined];
+    for (const [route, expected] of [
+      ['retry: { attempts: 2 }', ['retry', false, { attempts: 2 }, { attempts: 2, backoff }]],
+      ['retry: off', off],
+      ['retry: false', off],
+      ['filters: { retry: off }', off],
+      ['filters: { retry: off }, retry: { attempts: 3 }', ['retry', false, { attempts: 3 }, { attempts: 3, backoff }]],
+    ] as const) {
+      assert.deepEqual(await changesOf(`${base}routes: [{ cluster: default, ${route} }]`), [expected], route);
+    }
   });
 });

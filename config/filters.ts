@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { filterMatchSchema } from './route.js';
+import { requestMatchSchema } from '../core/api/request-match.js';
 import { resourceName } from './scalars.js';
 
 /** Chains that `preset: NAME` stands for, top to bottom. Grows with the filters that exist. */
@@ -45,7 +45,11 @@ export const filterEntrySchema = z.strictObject({
   name: resourceName().optional().describe('Unique name of this instance. Default: its type.'),
   type: z.string().optional().describe('Registered filter type. Default: its name.'),
   config: z.record(z.string(), z.unknown()).optional().describe('Settings of the filter, checked by its own schema.'),
-  match: filterMatchSchema.optional().describe('Requests that it sees. Default: all.'),
+  match: requestMatchSchema
+    .optional()
+    .describe(
+      'Requests that it sees: every key must match, of a list one item is enough; `*` stands for anything, `!` in front excludes. Default: all.',
+    ),
   before: z.string().optional().describe('Name of the filter in front of which it goes.'),
   after: z.string().optional().describe('Name of the filter behind which it goes.'),
   disabled: z.boolean().optional().describe('Leave it out. Default false.'),

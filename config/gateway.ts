@@ -1,11 +1,12 @@
 import * as z from 'zod';
+import type { RequestMatch } from '../core/api/request-match.js';
 import { clusterSchema, drainSchema, healthCheckSchema, type WorkerConfig } from './cluster.js';
 import type { Origin } from './config-node.js';
 import { filterEntrySchema } from './filters.js';
 import { listenerSchema } from './listener.js';
 import { adminSchema, runtimeSchema } from './operations.js';
 import { sharedProtectionShape } from './protection.js';
-import { type FilterMatch, routeSchema } from './route.js';
+import { routeSchema } from './route.js';
 import { offOr } from './scalars.js';
 import { telemetrySchema } from './telemetry.js';
 
@@ -88,7 +89,7 @@ export interface FilterConfig {
   readonly config: Readonly<Record<string, unknown>>;
   /** The same after the filter's schema: what its `create` takes. Not enumerable: it may hold secrets as text. */
   readonly parsed: unknown;
-  readonly match: FilterMatch | undefined;
+  readonly match: RequestMatch | undefined;
   /** Where the entry stands, or the preset that it comes from. */
   readonly origin: Origin;
 }
@@ -127,15 +128,17 @@ export interface ClusterConfig extends Omit<ParsedCluster, 'policy' | 'engine' |
   readonly discovery: DiscoveryConfig | undefined;
 }
 
-/** Change of one filter on one route; `parsed` is the merged config after the filter's schema. */
+/** Change of one filter on one route. */
 export interface RouteFilterConfig {
   readonly name: string;
   readonly disabled: boolean;
-  readonly config: Readonly<Record<string, unknown>>;
+  /** What the route says itself; undefined when it has no settings for the filter. */
+  readonly config: Readonly<Record<string, unknown>> | undefined;
+  /** Laid over the settings of the filter and passed through its schema; undefined without `config`. Not enumerable. */
   readonly parsed: unknown;
 }
 
-export interface RouteConfig extends Omit<ParsedRoute, 'filters'> {
+export interface RouteConfig extends Omit<ParsedRoute, 'filters' | 'retry'> {
   readonly filters: readonly RouteFilterConfig[];
 }
 

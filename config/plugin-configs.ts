@@ -1,6 +1,7 @@
 import type * as z from 'zod';
-import type { AnyPlugin, PluginKind } from '../core/api/index.js';
+import type { AnyPlugin, PluginKind, RequestMatch } from '../core/api/index.js';
 import type { PluginCatalog } from './catalog.js';
+import { checkChain, isDisabled } from './chain-checks.js';
 import type { ConfigIssue } from './config-errors.js';
 import {
   type ConfigNode,
@@ -31,7 +32,6 @@ import type {
 } from './gateway.js';
 import { mergeNodes } from './node-merge.js';
 import { PLANNED_DISCOVERIES, PLANNED_POLICIES } from './not-built.js';
-import type { FilterMatch } from './route.js';
 import { checkNode, hideSecrets } from './schema-check.js';
 import { isSecretKey, Secret } from './secret.js';
 
@@ -57,7 +57,7 @@ export function resolvePlugins(
   const policies = resolver.clusterPolicies();
   const engines = resolver.engines();
   const discoveries = resolver.discoveries();
-  resolver.checkChain();
+  resolver.issues.push(...checkChain(tree, chain, catalog));
   resolver.checkBackends();
   if (parsed === undefined || resolver.issues.length > 0) return { issues: resolver.issues, config: undefined };
   const {
@@ -75,7 +75,9 @@ export function resolvePlugins(
     const [engine, discovery] = [engines[index], discoveries[index]];
     return { ...cluster, workers: inheritWorkerFacts(cluster), policy, engine, discovery };
   });
-  const routes = parsed.routes.map((route, index): RouteConfig => ({ ...route, filters: overrides[index] ?? [] }));
+  const routes = parsed.routes.map(({ retry: _retry, ...route }, index): RouteConfig => {
+    return { ...route, filters: overrides[index] ?? [] };
+  });
   return { issues: [], config: deepFreeze({ ...rest, telemetry, filters, clusters, routes }) };
 }
 
@@ -109,7 +111,7 @@ class PluginResolver {
     return this.#chain.map((item) => {
       const plugin = this.#find('filter', item.type, item, [...item.path, 'type']);
       const parsed = this.#check(plugin, item.config);
-      const match = item.match === undefined ? undefined : (toPlain(item.match) as FilterMatch);
+      const match = item.match === undefined ? undefined : (toPlain(item.match) as RequestMatch);
       const config = guardedMap(item.config);
       return withParsed({ name: item.name, type: item.type, config, match, origin: item.origin }, parsed);
     });
@@ -126,11 +128,9 @@ class PluginResolver {
         // Unknown names and types are reported elsewhere.
         if (item === undefined || plugin === undefined) return [];
         const own = childOf(value, 'config');
-        const merged = own === undefined ? item.config : (mergeNodes(item.config, own) as MapNode);
-        const disabled = childOf(value, 'disabled');
-        const isDisabled = disabled?.kind === 'scalar' && disabled.value === true;
-        const parsed = merged.kind === 'map' && own !== undefined ? this.#check(plugin, merged) : undefined;
-        return [withParsed({ name, disabled: isDisabled, config: guardedMap(merged) }, parsed)];
+        const isMap = own?.kind === 'map';
+        const parsed = isMap ? this.#check(plugin, mergeNodes(item.config, own) as MapNode) : undefined;
+        return [withParsed({ name, disabled: isDisabled(value), config: isMap ? guardedMap(own) : undefined }, parsed)];
       });
     });
   }
@@ -195,57 +195,6 @@ class PluginResolver {
         const type = textOf(worker, 'backend');
         if (node !== undefined && type !== undefined) this.#find('backend', type, node, node.path);
       }
-    }
-  }
-
-  /** Order: what a filter needs is given above it, and exactly the last one ends the chain. */
-  checkChain(): void {
-    const provided = new Set<string>();
-    this.#chain.forEach((item, index) => {
-      const plugin = this.#catalog.get('filter', item.type);
-      if (plugin?.kind !== 'filter') return;
-      for (const need of plugin.requires ?? []) {
-        if (provided.has(need)) continue;
-        const giver = this.#chain.find((other) => this.#provides(other, need));
-        const hint =
-          giver === undefined ? 'no filter of the chain gives it' : `"${giver.name}" gives it, but stands below`;
-        this.#report(item, item.path, `"${item.name}" needs ${need}: ${hint}`);
-      }
-      if (plugin.appliesTo === 'every_request' && provided.has('inference_request')) {
-        this.#report(
-          item,
-          item.path,
-          `"${item.name}" is for every request: it must stand above the one that reads the body`,
-        );
-      }
-      if (item.match !== undefined && (plugin.terminal === true || plugin.nesting === true)) {
-        this.#report(item.match, item.match.path, `the filters below "${item.name}" depend on it: it takes no match`);
-      }
-      this.#checkMatch(item, provided);
-      for (const gift of plugin.provides ?? []) provided.add(gift);
-      const last = index === this.#chain.length - 1;
-      if (plugin.terminal === true && !last)
-        this.#report(item, item.path, `"${item.name}" ends the chain: it must stand last`);
-      if (plugin.terminal !== true && last) {
-        this.#report(item, item.path, `the last filter must be one that ends the chain (upstream), not "${item.name}"`);
-      }
-    });
-  }
-
-  #provides(item: ChainItem, name: string): boolean {
-    const plugin = this.#catalog.get('filter', item.type);
-    return plugin?.kind === 'filter' && (plugin.provides ?? []).includes(name);
-  }
-
-  #checkMatch(item: ChainItem, provided: ReadonlySet<string>): void {
-    for (const key of ['models', 'streaming']) {
-      const node = item.match === undefined ? undefined : childOf(item.match, key);
-      if (node === undefined || provided.has('inference_request')) continue;
-      this.#report(
-        node,
-        node.path,
-        `is known only below the filter "inference": move "${item.name}" with after: inference`,
-      );
     }
   }
 

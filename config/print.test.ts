@@ -12,9 +12,9 @@ const FULL = [
   '    policy: mine',
   '  - { name: b, policy: { type: power_of_two, choices: 2 }, health: off, engine: { type: sim, config: { api_key: marked-2 } } }',
   'policies: { mine: { type: power_of_two, choices: 3 } }',
-  'routes: [{ match: { models: ["x*"] }, cluster: a, timeouts: { request: 2h }, filters: { cors: { disabled: true } } }]',
+  'routes: [{ match: { models: ["x*"] }, cluster: a, timeouts: { request: 2h }, retry: off, filters: { tagger: { config: { size: 3 } } } }]',
   'auth: { api_key: $KEY, keys: [{ id: red, key: marked-3 }], mode: drop }',
-  'filters: [{ preset: standard }, { type: tagger, after: model, match: { models: [y] }, config: { tag: $file:tag } }]',
+  'filters: [{ preset: standard }, { type: tagger, after: model, match: { streaming: true, any: [{ models: [y] }, { headers: { x-a: [b, "!c"] } }] }, config: { tag: $file:tag } }]',
   'telemetry: { metrics: { prometheus: off }, logs: { access: false } }',
   'models: { aliases: { m: n } }',
 ].join('\n');
@@ -79,6 +79,14 @@ describe('the printed chain', () => {
     const names = text.split('\n').flatMap((line) => /^ +\d+ {2}(\S+)/.exec(line)?.[1] ?? []);
     assert.deepEqual(names.slice(-6), ['model', 'tagger', 'retry', 'policy', 'credentials', 'upstream']);
     assert.match(text, /auth .*sets api_key, keys, mode/);
-    assert.match(text, /route route_1: models=\["x\*"\] → cluster a\n +cors: left out\n/);
+    const only = 'only for streaming=true any of (models=["y"] | headers={"x-a":["b","!c"]})';
+    assert.ok(text.includes(`sets tag  ${only}\n`), text);
+    const lines = text.slice(text.indexOf('route ')).split('\n');
+    assert.deepEqual(lines.slice(0, 3), [
+      'route route_1: models=["x*"] → cluster a',
+      '      tagger: sets size',
+      '      retry: left out',
+    ]);
+    assert.match(lines[3] as string, /^ +chain: request_id → .* → model → tagger\* → policy → credentials → upstream$/);
   });
 });

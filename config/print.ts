@@ -1,8 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Document, isScalar, type Scalar, visit } from 'yaml';
-import { type ConfigNode, formatOrigin, formatPath, locate } from './config-node.js';
+import type { RequestMatch } from '../core/api/request-match.js';
+import { type ConfigNode, formatOrigin, locate } from './config-node.js';
 import { expandFilterChain } from './filter-chain.js';
-import { type FilterConfig, type GatewayConfig, gatewaySchema, type PolicyConfig } from './gateway.js';
+import {
+  type FilterConfig,
+  type GatewayConfig,
+  gatewaySchema,
+  type PolicyConfig,
+  type RouteConfig,
+} from './gateway.js';
 import type { LoadedConfig } from './loader.js';
 import { formatByteSize, formatDuration } from './scalars.js';
 import { metaAt } from './schema-walk.js';
@@ -133,7 +140,7 @@ function isPair(value: unknown): value is { key: unknown } {
   return typeof value === 'object' && value !== null && 'key' in value && 'value' in value && !('items' in value);
 }
 
-/** The chain as a list for people, then what each route changes in it. */
+/** The chain as a list for people, then each route with what it changes and the chain below the point where they part. */
 export function printChain(loaded: LoadedConfig): string {
   const { config } = loaded;
   const width = Math.max(...config.filters.map((filter) => filter.name.length));
@@ -143,23 +150,35 @@ export function printChain(loaded: LoadedConfig): string {
     const settings = Object.keys(filter.config).join(', ');
     const place = formatOrigin(filter.origin);
     const detail = settings === '' ? '' : `  sets ${settings}`;
-    lines.push(`${String(index + 1).padStart(4)}  ${filter.name.padEnd(width)}${type}  ${place}${detail}`);
+    const only = filter.match === undefined ? '' : `  only for ${matchText(filter.match)}`;
+    lines.push(`${String(index + 1).padStart(4)}  ${filter.name.padEnd(width)}${type}  ${place}${detail}${only}`);
   });
   for (const route of config.routes) {
     lines.push(`route ${route.name}: ${matchText(route.match)} → cluster ${route.cluster}`);
-    for (const change of route.filters) {
-      lines.push(
-        `      ${change.name}: ${change.disabled ? 'left out' : `sets ${Object.keys(change.config).join(', ')}`}`,
-      );
+    if (route.filters.length === 0) continue;
+    for (const { name, disabled, config: settings } of route.filters) {
+      const sets = Object.keys(settings ?? {}).join(', ');
+      lines.push(`      ${name}: ${disabled ? 'left out' : sets === '' ? 'as it is' : `sets ${sets}`}`);
     }
+    lines.push(`      chain: ${routeChain(route, config).join(' → ')}`);
   }
   const clusters = config.clusters.map((cluster) => cluster.name).join(', ');
   lines.push(`otherwise: by model → ${clusters || 'no cluster'}`);
   return `${lines.join('\n')}\n`;
 }
 
-function matchText(match: object): string {
-  const parts = Object.entries(match).filter(([, value]) => value !== undefined);
-  if (parts.length === 0) return 'everything';
-  return parts.map(([key, value]) => `${formatPath([key])}=${redactUrls(JSON.stringify(value))}`).join(' ');
+/** Names of the filters of a route; `*` behind those that it has for itself. */
+function routeChain(route: RouteConfig, config: GatewayConfig): string[] {
+  return config.filters.flatMap(({ name }) => {
+    const change = route.filters.find((each) => each.name === name);
+    if (change?.disabled === true) return [];
+    return change?.config === undefined ? [name] : [`${name}*`];
+  });
+}
+
+function matchText({ any, ...condition }: RequestMatch): string {
+  const parts = Object.entries(condition).filter(([, value]) => value !== undefined);
+  const texts = parts.map(([key, value]) => `${key}=${redactUrls(JSON.stringify(value))}`);
+  if (any !== undefined) texts.push(`any of (${any.map(matchText).join(' | ')})`);
+  return texts.length === 0 ? 'everything' : texts.join(' ');
 }

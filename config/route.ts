@@ -1,24 +1,6 @@
 import * as z from 'zod';
-import { duration, resourceName } from './scalars.js';
-
-const patterns = z.array(z.string().min(1)).min(1);
-
-/** Which requests a route takes: every key must match, of a list one item is enough. */
-export const routeMatchSchema = z.strictObject({
-  models: patterns.optional().describe('Model names after aliases; `*` stands for anything, `!` in front excludes.'),
-  headers: z.record(z.string(), z.string()).optional().describe('Header values, all of them; `*` stands for anything.'),
-  paths: patterns.optional().describe('Request paths; `*` stands for anything.'),
-  listeners: patterns.optional().describe('Names of listeners.'),
-});
-
-/** Which requests a filter sees. */
-export const filterMatchSchema = routeMatchSchema.extend({
-  methods: patterns.optional().describe('HTTP methods.'),
-  streaming: z.boolean().optional().describe('Whether the client asked for a stream.'),
-});
-
-export type RouteMatch = z.output<typeof routeMatchSchema>;
-export type FilterMatch = z.output<typeof filterMatchSchema>;
+import { requestMatchSchema } from '../core/api/request-match.js';
+import { duration, offOr, resourceName } from './scalars.js';
 
 /** Change of one filter on one route. */
 export const filterOverrideSchema = z.strictObject({
@@ -29,9 +11,19 @@ export const filterOverrideSchema = z.strictObject({
 /** First match wins; without a match the first cluster that serves the model does. */
 export const routeSchema = z.strictObject({
   name: resourceName().describe('Unique; used in logs and metrics. Default `route_1`, …'),
-  match: routeMatchSchema.prefault({}).describe('Which requests. Default: all.'),
+  match: requestMatchSchema
+    .prefault({})
+    .describe(
+      'Which requests: every key must match, of a list one item is enough; `*` stands for anything, `!` in front excludes. Default: all.',
+    ),
   cluster: z.string().describe('Name of the cluster that serves them.'),
-  filters: z.record(z.string(), filterOverrideSchema).default({}).describe('Changes by filter name.'),
+  filters: z
+    .record(z.string(), filterOverrideSchema)
+    .default({})
+    .describe('Changes of filters below `model`, by their names; `off` leaves one out.'),
+  retry: offOr(z.record(z.string(), z.unknown()))
+    .optional()
+    .describe('Config of the filter retry on this route, or `off`; short for `filters.retry`.'),
   timeouts: z
     .strictObject({
       connect: duration().optional().describe('TCP and TLS set-up.'),

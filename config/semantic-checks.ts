@@ -63,12 +63,16 @@ function uniqueNames(root: MapNode, list: string): ConfigIssue[] {
 
 /** Issues for every listener that a `match` names and that does not exist. */
 function listenerReferences(item: ConfigNode, listeners: readonly string[]): ConfigIssue[] {
-  return itemsOf(nodeAt(item, 'match', 'listeners')).flatMap((node) => {
-    if (node.kind !== 'scalar' || typeof node.value !== 'string' || node.value.includes('*')) return [];
-    const name = node.value.replace(/^!/, '');
-    if (listeners.includes(name)) return [];
-    return [issueAt(node, `no listener "${name}"${didYouMean(name, listeners)}`)];
-  });
+  const match = childOf(item, 'match');
+  const conditions = [match, ...itemsOf(childOf(match, 'any'))];
+  return conditions
+    .flatMap((condition) => itemsOf(childOf(condition, 'listeners')))
+    .flatMap((node) => {
+      if (node.kind !== 'scalar' || typeof node.value !== 'string' || node.value.includes('*')) return [];
+      const name = node.value.replace(/^!/, '');
+      if (listeners.includes(name)) return [];
+      return [issueAt(node, `no listener "${name}"${didYouMean(name, listeners)}`)];
+    });
 }
 
 function routeReferences(root: MapNode, filterNames: readonly string[]): ConfigIssue[] {

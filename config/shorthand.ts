@@ -10,6 +10,8 @@ import {
   withEntry,
   withoutEntry,
 } from './config-node.js';
+import { isOff } from './filter-chain.js';
+import { mergeNodes } from './node-merge.js';
 
 /** `key: node` around a scalar, at the scalar's own place. */
 function wrap(key: string, node: ConfigNode): MapNode {
@@ -32,6 +34,12 @@ function asList(node: ConfigNode): ConfigNode {
 
 function mapItems(node: ConfigNode, change: (item: ConfigNode) => ConfigNode): ConfigNode {
   return node.kind === 'list' ? { ...node, items: node.items.map(change) } : node;
+}
+
+function mapValues(node: ConfigNode, change: (value: ConfigNode) => ConfigNode): ConfigNode {
+  if (node.kind !== 'map') return node;
+  const entries = [...node.entries].map(([key, entry]) => [key, { ...entry, value: change(entry.value) }] as const);
+  return { ...node, entries: new Map(entries) };
 }
 
 function changeEntry(map: MapNode, key: string, change: (value: ConfigNode) => ConfigNode): MapNode {
@@ -77,6 +85,28 @@ function expandDrain(owner: ConfigNode): ConfigNode {
   return changeEntry(owner, 'drain', (drain) =>
     isNumber(drain) || (isText(drain) && !textIs(drain, 'off')) ? wrap('settle', drain) : drain,
   );
+}
+
+/** A change of a filter on a route from `off` or its settings, at their place. */
+function filterChange(settings: ConfigNode): MapNode {
+  const { path, origin } = settings;
+  const disabled = mapNode([['disabled', scalarNode(isOff(settings), path, origin)]], path, origin);
+  return isOff(settings) ? disabled : withEntry(disabled, 'config', settings);
+}
+
+/** `off` where a change of a filter stands, and `retry` as a change of the filter of that name. */
+function expandRoute(route: ConfigNode): ConfigNode {
+  if (route.kind !== 'map') return route;
+  const map = changeEntry(route, 'filters', (changes) =>
+    mapValues(changes, (change) => (isOff(change) ? filterChange(change) : change)),
+  );
+  const retry = childOf(map, 'retry');
+  if (retry === undefined) return map;
+  const changes = childOf(map, 'filters') ?? mapNode([], [...route.path, 'filters'], retry.origin);
+  // Its schema says what is wrong with it.
+  if (changes.kind !== 'map') return map;
+  const change = mergeNodes(childOf(changes, 'retry'), filterChange(retry));
+  return withEntry(withoutEntry(map, 'retry'), 'filters', withEntry(changes, 'retry', change));
 }
 
 /** One authority where a list of them may stand. */
@@ -146,14 +176,10 @@ export function expandShorthand(root: MapNode): MapNode {
   map = changeEntry(map, 'admin', (node) =>
     node.kind === 'map' ? changeEntry(node, 'listener', (item) => expandTls(item, 'client_ca')) : node,
   );
-  map = changeEntry(map, 'policies', (node) => {
-    if (node.kind !== 'map') return node;
-    const entries = [...node.entries].map(
-      ([key, entry]) =>
-        [key, { ...entry, value: isText(entry.value) ? wrap('type', entry.value) : entry.value }] as const,
-    );
-    return { ...node, entries: new Map(entries) };
-  });
+  map = changeEntry(map, 'policies', (node) =>
+    mapValues(node, (value) => (isText(value) ? wrap('type', value) : value)),
+  );
+  map = changeEntry(map, 'routes', (node) => mapItems(node, expandRoute));
   map = changeEntry(map, 'plugins', (node) =>
     mapItems(asList(node), (item) => (isText(item) ? wrap('package', item) : item)),
   );

@@ -38,7 +38,6 @@ const RETRY = z.strictObject({
     })
     .prefault({}),
 });
-const NEEDS_REQUEST = { requires: ['inference_request'] };
 
 /** A catalog of the built-in types with schemas of the tests' own, so that tests of the loader stand alone. */
 export function createStubCatalog(extra: readonly AnyPlugin[] = []): PluginCatalog {
@@ -46,7 +45,7 @@ export function createStubCatalog(extra: readonly AnyPlugin[] = []): PluginCatal
     filter('request_id', z.strictObject({ headers: z.array(z.string()).default([]) })),
     filter('telemetry', z.strictObject({ access_log: z.boolean().default(true) })),
     filter('cors', z.strictObject({ allow_origins: z.array(z.string()).default([]) })),
-    filter('auth', AUTH),
+    filter('auth', AUTH, { provides: ['principal'] }),
     filter('rate_limit', z.looseObject({})),
     filter('admission', z.looseObject({})),
     filter('inference', none, { provides: ['inference_request'] }),
@@ -56,11 +55,11 @@ export function createStubCatalog(extra: readonly AnyPlugin[] = []): PluginCatal
         aliases: z.record(z.string(), z.string()).default({}),
         routes: z.array(z.looseObject({ name: z.string(), cluster: z.string() })).default([]),
       }),
-      NEEDS_REQUEST,
+      { requires: ['inference_request'], provides: ['cluster', 'route'] },
     ),
     filter('retry', RETRY, { nesting: true }),
-    filter('policy'),
-    filter('credentials'),
+    filter('policy', none, { provides: ['worker'] }),
+    filter('credentials', none, { requires: ['worker'] }),
     filter('upstream', none, { terminal: true }),
     filter('tagger', z.strictObject({ tag: z.string().default('x'), size: z.number().optional() }).prefault({})),
     policy('round_robin'),

@@ -40,7 +40,7 @@ export interface FilterTraits {
    * Such a filter stands above the one that reads the body.
    */
   readonly appliesTo?: 'every_request' | 'inference';
-  /** Names that a filter above must provide: `inference_request`, `cluster`, `worker`. */
+  /** Names that a filter above must provide: `inference_request`, `cluster`, `worker`, `principal`, `route`. */
   readonly requires?: readonly string[];
   readonly provides?: readonly string[];
 }

@@ -46,18 +46,32 @@ export class DecoderPath implements HeldBodiesOwner {
     this.#headersFrom(0);
   }
 
+  /** Down to where they are held, or to the end; what is decided on the way is decided as they come there. */
   #headersFrom(index: number): void {
+    const manager = this.#manager;
+    let from = index;
+    for (;;) {
+      const until = manager.nextDecision;
+      if (!this.#headersBetween(from, until) || !manager.decide(this.headers as RequestHeaders)) return;
+      from = until;
+    }
+  }
+
+  /** False when they are held, or the way down is over. */
+  #headersBetween(from: number, until: number): boolean {
     const { filters, plan } = this.#manager;
     for (const k of plan.decodeHeaders) {
-      if (k < index) continue;
+      if (k < from) continue;
+      if (k >= until) break;
       // biome-ignore lint/style/noNonNullAssertion: the plan lists only filters that have the callback
       const status = filters[k]!.decodeHeaders!(this.headers as RequestHeaders, this.#headersEnd);
-      if (this.#manager.halted) return;
+      if (this.#manager.halted) return false;
       if (status === FilterHeadersStatus.Continue) continue;
       this.#headersHeldAt = k;
       this.#allHeld = status === FilterHeadersStatus.StopAllIterationAndWatermark;
-      return;
+      return false;
     }
+    return true;
   }
 
   /** Lets headers that wait at `index` go on. */

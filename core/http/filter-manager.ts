@@ -16,7 +16,7 @@ import { ActiveFilter } from './active-filter.js';
 import { DecoderPath } from './decoder-path.js';
 import { EncoderPath } from './encoder-path.js';
 import { Execution } from './execution.js';
-import type { CallPlan, ChainSegment } from './filter-chain.js';
+import { ALL_DECIDED, type CallPlan, type ChainEntry, type ChainSegment } from './filter-chain.js';
 import { renderLocalReply } from './local-reply.js';
 import { ChainScope } from './request-scope.js';
 
@@ -45,12 +45,15 @@ export class FilterManager implements InnerRun, Releasable {
   readonly streamInfo: StreamInfo;
   readonly run: RunInfo;
   readonly scope = new ChainScope();
+  /** Undefined: left out, or not decided yet. Grows where the chain parts. */
   readonly filters: (StreamFilter | undefined)[];
-  readonly plan: CallPlan;
+  plan: CallPlan;
+  /** The next place of the chain at which something is decided when the head comes there; ALL_DECIDED behind the last. */
+  nextDecision: number;
   /** 0 for the outermost run. */
   readonly level: number;
   readonly watermarkBytes: number;
-  readonly #segment: ChainSegment;
+  #segment: ChainSegment;
   readonly #options: FilterManagerOptions;
   readonly #execution: Execution;
   readonly #parent: FilterManager | undefined;
@@ -58,6 +61,8 @@ export class FilterManager implements InnerRun, Releasable {
   /** The same object as the sink in the outermost run, undefined in others. */
   readonly #stream: StreamSink | undefined;
   readonly #active: ActiveFilter[];
+  /** The request of an inner run. */
+  #inference: InferenceRequest | undefined = undefined;
   readonly #decoder: DecoderPath;
   readonly #encoder: EncoderPath;
   #replied = false;
@@ -95,17 +100,12 @@ export class FilterManager implements InnerRun, Releasable {
           };
     this.#execution = parent === undefined ? new Execution() : parent.#execution;
     this.watermarkBytes = options.bufferLimitBytes;
-    const entries = segment.entries;
-    const filters = new Array<StreamFilter | undefined>(entries.length);
-    const active = new Array<ActiveFilter>(entries.length);
-    for (let i = 0; i < entries.length; i++) {
-      const callbacks = new ActiveFilter(this, i, options.bufferLimitBytes);
-      active[i] = callbacks;
-      filters[i] = entries[i]?.factory(callbacks);
-    }
-    this.filters = filters;
-    this.#active = active;
-    this.plan = segment.planFor(filters);
+    const length = segment.entries.length;
+    this.filters = new Array<StreamFilter | undefined>(length);
+    this.#active = new Array<ActiveFilter>(length);
+    this.#createFilters(0);
+    this.plan = segment.planFor(this.filters);
+    this.nextDecision = segment.firstDecision;
     this.#decoder = new DecoderPath(this);
     this.#encoder = new EncoderPath(this);
   }
@@ -128,6 +128,37 @@ export class FilterManager implements InnerRun, Releasable {
 
   callbacksOf(index: number): ActiveFilter {
     return this.#active[index] as ActiveFilter;
+  }
+
+  /** Makes the filters of the segment from this place on, apart from those that are decided later. */
+  #createFilters(from: number): void {
+    const { entries } = this.#segment;
+    for (let i = from; i < entries.length; i++) {
+      const callbacks = new ActiveFilter(this, i, this.#options.bufferLimitBytes);
+      const entry = entries[i] as ChainEntry;
+      this.#active[i] = callbacks;
+      this.filters[i] = entry.admits === undefined ? entry.factory(callbacks) : undefined;
+    }
+  }
+
+  /** The head has come to the next decision: makes it. False when there is none left. */
+  decide(headers: RequestHeaders): boolean {
+    const at = this.nextDecision;
+    if (at === ALL_DECIDED) return false;
+    const entry = this.#segment.entries[at];
+    if (entry === undefined) {
+      this.#segment = this.#segment.branch?.(this.streamInfo) ?? this.#segment;
+      this.#createFilters(at);
+      this.nextDecision = this.#segment.decisionFrom(at);
+    } else {
+      const request = this.#inference ?? this.streamInfo.inference;
+      if (entry.admits?.(this.streamInfo, headers, request) === true) {
+        this.filters[at] = entry.factory(this.callbacksOf(at));
+      }
+      this.nextDecision = this.#segment.decisionFrom(at + 1);
+    }
+    this.plan = this.#segment.planFor(this.filters);
+    return true;
   }
 
   isNesting(index: number): boolean {
@@ -314,6 +345,7 @@ export class FilterManager implements InnerRun, Releasable {
 
   /** Starts an inner run; its answer may arrive before this returns only through the execution queue. */
   decodeInner(request: InnerRequest): void {
+    this.#inference = request.inference;
     this.#execution.enter();
     try {
       this.#decoder.decodeHeaders(request.headers, request.inference === undefined);

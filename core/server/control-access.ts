@@ -1,9 +1,9 @@
 import type { GatewayConfig } from '../../config/gateway.js';
 import { ADMIN_LISTENER, isLoopback } from '../../config/listener.js';
+import { type EarlyTest, RequestTest } from '../api/request-match.js';
 import type { StreamInfo } from '../api/stream-info.js';
 import type { ControlAccess } from '../http/connection-manager.js';
 import type { BuiltFilter } from './chain-compiler.js';
-import { compileStreamTest } from './filter-match.js';
 
 /** Name that filters provide which decide who may call administration endpoints. */
 export const ACCESS_CONTROL = 'access_control';
@@ -17,9 +17,11 @@ export function controlAccess(
   config: GatewayConfig,
   filters: readonly BuiltFilter[],
 ): (info: StreamInfo) => ControlAccess {
-  const guards = filters.flatMap(({ config: { name, match }, definition, factory }) => {
+  const guards = filters.flatMap(({ config: { match }, definition, factory }): EarlyTest[] => {
     if (factory === undefined || definition.provides?.includes(ACCESS_CONTROL) !== true) return [];
-    return [match === undefined ? () => true : compileStreamTest(name, match)];
+    const { early, late } = new RequestTest(match ?? {});
+    // Whom only some headers lead to the lock, others pass by it.
+    return late === undefined ? [early ?? (() => true)] : [];
   });
   const hosts = new Map(config.listeners.map(({ name, host }) => [name, host]));
   const ownListener = config.admin.listener;

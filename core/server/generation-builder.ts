@@ -1,5 +1,5 @@
 import type { PluginCatalog } from '../../config/catalog.js';
-import type { ClusterConfig, GatewayConfig } from '../../config/gateway.js';
+import type { ClusterConfig, FilterConfig, GatewayConfig } from '../../config/gateway.js';
 import { type Backend, Backends } from '../api/backend.js';
 import type { ClientApi } from '../api/client-api.js';
 import { Clock } from '../api/clock.js';
@@ -21,7 +21,7 @@ import type { ServiceContainer } from '../di/container.js';
 import { EndpointTable } from '../http/endpoint-table.js';
 import type { FilterManagerOptions } from '../http/filter-manager.js';
 import type { LocalEndpoint } from '../http/local-endpoint.js';
-import { type BuiltFilter, compileChains } from './chain-compiler.js';
+import { type BuiltFilter, type BuiltRoute, compileChains } from './chain-compiler.js';
 import { controlAccess } from './control-access.js';
 import { Discoveries } from './discovery/discoveries.js';
 import type { DiscoveryFeed } from './discovery/discovery-feed.js';
@@ -89,11 +89,6 @@ export class GenerationBuilder {
   }
 
   async #build(config: GatewayConfig, catalog: PluginCatalog, lifetime: GenerationLifetime): Promise<GenerationParts> {
-    const plan = config.filters.map((filter) => ({
-      config: filter,
-      definition: requirePlugin(catalog, 'filter', filter.type) as FilterDefinition,
-    }));
-
     const activations: (() => void)[] = [];
     const clusters = await this.#buildClusters(config, catalog, lifetime, activations);
     const services = this.#dependencies.services.createChild();
@@ -104,22 +99,30 @@ export class GenerationBuilder {
     for (const type of catalog.types('api')) {
       apis.push(await create<ClientApi>(requirePlugin(catalog, 'api', type), undefined, services, lifetime));
     }
-    const filters: BuiltFilter[] = [];
-    for (const { config: filter, definition } of plan) {
+    const buildFilter = async (filter: FilterConfig, name: string, parsed: unknown): Promise<BuiltFilter> => {
+      const definition = requirePlugin(catalog, 'filter', filter.type) as FilterDefinition;
       const plugin = services.createChild();
-      plugin.bind(KeptState, this.#kept.forInstance(filter.type, filter.name, lifetime, activations));
-      const factory = await create<FilterFactoryCb | undefined>(
-        definition,
-        filter.parsed,
-        plugin,
-        lifetime,
-        filter.name,
-      );
-      filters.push({ config: filter, definition, factory });
+      plugin.bind(KeptState, this.#kept.forInstance(filter.type, name, lifetime, activations));
+      const factory = await create<FilterFactoryCb | undefined>(definition, parsed, plugin, lifetime, name);
+      return { config: filter, definition, factory };
+    };
+    const filters: BuiltFilter[] = [];
+    for (const filter of config.filters) filters.push(await buildFilter(filter, filter.name, filter.parsed));
+    const routes: BuiltRoute[] = [];
+    for (const route of config.routes) {
+      const changes = new Map<string, BuiltFilter | undefined>();
+      for (const { name, disabled, config: settings, parsed } of route.filters) {
+        const filter = config.filters.find((each) => each.name === name);
+        if (disabled) changes.set(name, undefined);
+        else if (filter !== undefined && settings !== undefined) {
+          changes.set(name, await buildFilter(filter, `${name} of route ${route.name}`, parsed));
+        }
+      }
+      if (changes.size > 0) routes.push({ name: route.name, changes });
     }
     return {
       config,
-      ...compileChains(filters),
+      ...compileChains(filters, routes),
       endpoints: new EndpointTable(apis, this.#dependencies.localEndpoints(clusters)),
       options: this.#dependencies.managerOptions,
       clusters,

@@ -4,6 +4,7 @@ import { FilterHeadersStatus, FilterTrailersStatus } from '../api/filter.js';
 import type { HeaderMap, ResponseHeaders } from '../api/headers.js';
 import { RequestHeaders } from '../api/headers.js';
 import type { Delta, InferenceRequest } from '../api/inference.js';
+import type { LateTest } from '../api/request-match.js';
 import { StreamInfo } from '../api/stream-info.js';
 import { type ChainEntry, compileChain } from '../http/filter-chain.js';
 import { FilterManager, type StreamSink } from '../http/filter-manager.js';
@@ -121,6 +122,8 @@ export interface HarnessFilter {
   readonly name: string;
   readonly factory: FilterFactoryCb;
   readonly nesting?: boolean;
+  /** The late part of a match: asked when the head of the request comes to the filter. */
+  readonly admits?: LateTest;
 }
 
 /** A chain in memory, without sockets: the real manager, a recording end on both sides. */
@@ -164,7 +167,7 @@ export function createFilterHarness(
     return terminal;
   };
   const entries: ChainEntry[] = [
-    ...filters.map((filter) => ({ name: filter.name, factory: filter.factory, nesting: filter.nesting === true })),
+    ...filters.map((filter) => ({ ...filter, nesting: filter.nesting === true })),
     { name: 'terminal', factory: options.terminal ?? recordingTerminal, nesting: false },
   ];
   const streamInfo = new StreamInfo('HTTP/1.1', '127.0.0.1', 'test', 'POST', '/v1/chat/completions', 0);

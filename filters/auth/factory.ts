@@ -9,7 +9,7 @@ export default defineFilter({
   type: 'auth',
   apiVersion: API_VERSION,
   appliesTo: 'every_request',
-  provides: ['access_control'],
+  provides: ['access_control', 'principal'],
   configSchema,
   inject: [StatsScope, Logger],
   create(config, _lifetime, stats, log) {

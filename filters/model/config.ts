@@ -5,23 +5,14 @@ import {
   type Clusters,
   ConfigError,
   duration,
-  type RequestHeaders,
+  RequestTest,
+  requestMatchSchema,
   type UpstreamTimeouts,
 } from '../../core/api/index.js';
-import { compileGlob, compilePatterns, type TextTest } from './patterns.js';
-
-const patterns = z.array(z.string().min(1)).min(1);
-
-const matchSchema = z.strictObject({
-  models: patterns.optional().describe('Model names after aliases; `*` stands for anything, `!` in front excludes.'),
-  headers: z.record(z.string(), z.string()).optional().describe('Header values, all of them; `*` stands for anything.'),
-  paths: patterns.optional().describe('Request paths; `*` stands for anything.'),
-  listeners: patterns.optional().describe('Names of listeners.'),
-});
 
 const routeSchema = z.strictObject({
   name: z.string().min(1).describe('Unique; used in logs and metrics.'),
-  match: matchSchema.prefault({}).describe('Which requests: every key must match. Default: all.'),
+  match: requestMatchSchema.prefault({}).describe('Which requests: every key must match. Default: all.'),
   cluster: z.string().min(1).describe('Name of the cluster that serves them.'),
   timeouts: z
     .strictObject({
@@ -54,13 +45,9 @@ export class Route {
   readonly cluster: Cluster;
   /** Its own, and those of the cluster where it has none. */
   readonly timeouts: UpstreamTimeouts;
-  readonly #models: TextTest | undefined;
-  readonly #paths: TextTest | undefined;
-  readonly #listeners: TextTest | undefined;
-  readonly #headers: readonly (readonly [string, TextTest])[];
+  readonly match: RequestTest;
 
   constructor(settings: RouteSettings, cluster: Cluster) {
-    const { models, paths, listeners, headers } = settings.match;
     const { connect, first_byte, idle, request } = settings.timeouts;
     const common = cluster.timeouts;
     this.name = settings.name;
@@ -71,28 +58,8 @@ export class Route {
       idleMs: idle ?? common.idleMs,
       requestMs: request ?? common.requestMs,
     };
-    this.#models = models && compilePatterns(models);
-    this.#paths = paths && compilePatterns(paths);
-    this.#listeners = listeners && compilePatterns(listeners);
-    this.#headers = Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), compileGlob(value)]);
+    this.match = new RequestTest(settings.match);
   }
-
-  /** `model` after aliases, empty when the client named none; `path` with its query. */
-  matches(model: string, headers: RequestHeaders, path: string, listener: string): boolean {
-    if (this.#models !== undefined && !this.#models(model)) return false;
-    if (this.#listeners !== undefined && !this.#listeners(listener)) return false;
-    if (this.#paths !== undefined && !this.#paths(withoutQuery(path))) return false;
-    for (const [name, test] of this.#headers) {
-      const value = headers.get(name);
-      if (value === undefined || !test(value)) return false;
-    }
-    return true;
-  }
-}
-
-function withoutQuery(path: string): string {
-  const query = path.indexOf('?');
-  return query === -1 ? path : path.slice(0, query);
 }
 
 /** What the streams of one generation share. */

@@ -6,7 +6,7 @@ export default defineFilter({
   type: 'model',
   apiVersion: API_VERSION,
   requires: ['inference_request'],
-  provides: ['cluster'],
+  provides: ['cluster', 'route'],
   configSchema,
   inject: [Clusters, Clock],
   create(config, _lifetime, clusters, clock) {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { parse } from 'yaml';
 import {
   type Cluster,
@@ -16,7 +15,6 @@ import { JsonScanner } from '../../core/inference/json-scan.js';
 import { createFilterHarness, FakeClock, type FilterHarness } from '../../core/testing/index.js';
 import { configSchema } from './config.js';
 import factory from './factory.js';
-import { compileGlob, compilePatterns } from './patterns.js';
 
 function cluster(name: string, models: readonly string[], requestMs = 1000): Cluster {
   return {
@@ -189,28 +187,6 @@ describe('model', () => {
       (error) =>
         error instanceof ConfigError && /"fasst"/.test(error.message) && error.path.join('.') === 'routes.0.cluster',
     );
-  });
-});
-
-describe('patterns', () => {
-  it('agree with the regular expression that they stand for', () => {
-    const text = fc.string({ unit: fc.constantFrom('a', 'b', '-', '.'), maxLength: 10 });
-    const pattern = fc.string({ unit: fc.constantFrom('a', 'b', '*', '-', '.'), maxLength: 6 });
-    fc.assert(
-      fc.property(pattern, text, (glob, value) => {
-        const source = glob.replace(/\./g, '\\.').replace(/\*/g, '.*');
-        assert.equal(compileGlob(glob)(value), new RegExp(`^${source}$`).test(value));
-      }),
-      { numRuns: 3000 },
-    );
-  });
-
-  it('exclude with an exclamation mark', () => {
-    const test = compilePatterns(['gpt-*', '!gpt-4*']);
-    assert.equal(test('gpt-5'), true);
-    assert.equal(test('gpt-4o'), false);
-    assert.equal(test('llama'), false);
-    assert.equal(compilePatterns(['!a'])('b'), true);
   });
 });
 

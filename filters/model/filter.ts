@@ -34,7 +34,7 @@ export class ModelFilter implements StreamFilter {
     }
 
     let { model } = request;
-    const route = this.#route(model, headers);
+    const route = this.#route(headers);
     const cluster = route === undefined ? clusters.forModel(model) : route.cluster;
     if (cluster === undefined || !cluster.serves(model)) {
       this.#callbacks.sendLocalReply(notServed(named));
@@ -56,11 +56,11 @@ export class ModelFilter implements StreamFilter {
     return FilterHeadersStatus.Continue;
   }
 
-  #route(model: string | undefined, headers: RequestHeaders): Route | undefined {
-    const { routes } = this.#shared;
-    if (routes.length === 0) return undefined;
-    const { path, listener } = this.#callbacks.streamInfo;
-    for (const route of routes) if (route.matches(model ?? '', headers, path, listener)) return route;
+  #route(headers: RequestHeaders): Route | undefined {
+    const { streamInfo } = this.#callbacks;
+    for (const route of this.#shared.routes) {
+      if (route.match.takes(streamInfo, headers, streamInfo.inference)) return route;
+    }
     return undefined;
   }
 }

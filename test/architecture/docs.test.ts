@@ -46,6 +46,7 @@ describe('documentation', () => {
     'docs/workers.md',
     'docs/limits.md',
     'docs/time-limits.md',
+    'docs/filters-and-routes.md',
   ]) {
     it(`the YAML of ${page} is a complete configuration`, async () => {
       const yaml = /```yaml\n([\s\S]*?)```/.exec(read(page))?.[1];

@@ -19,7 +19,7 @@ import type { AnthropicSettings } from './settings.js';
 /** Anthropic's Messages API as the dialect of workers. */
 export class AnthropicDialect implements WorkerDialect {
   readonly type = 'anthropic';
-  readonly nativeApis: readonly string[] = ['messages', 'messages_count_tokens'];
+  readonly nativeApis: readonly string[] = ['messages', 'count_tokens'];
   readonly #settings: AnthropicSettings;
   readonly #features: ModelFeatureTable;
   readonly #clock: Pick<Clock, 'nowMs'>;

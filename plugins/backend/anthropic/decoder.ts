@@ -99,8 +99,8 @@ export class MessagesDecoder implements AnswerDecoder {
       return;
     }
     const { index, custom } = this.#beginCall(block, emit);
-    const text = custom ? customToolInput(input) : JSON.stringify(input);
-    emit({ kind: 'tool_call', choice: 0, index, arguments: text });
+    if (custom) emit({ kind: 'tool_call', choice: 0, index, arguments: customToolInput(input), custom });
+    else emit({ kind: 'tool_call', choice: 0, index, arguments: JSON.stringify(input) });
   }
 
   // ── a streamed answer ─────────────────────────────────────────────────────────────────────────────────────────
@@ -229,7 +229,7 @@ export class MessagesDecoder implements AnswerDecoder {
         return;
       case 'custom_tool': {
         const input = block.json === '' ? block.input : parseInput(block.json);
-        emit({ kind: 'tool_call', choice: 0, index: block.index, arguments: customToolInput(input) });
+        emit({ kind: 'tool_call', choice: 0, index: block.index, arguments: customToolInput(input), custom: true });
         return;
       }
       case 'answer_tool':

@@ -34,7 +34,7 @@ export interface FakeAnswer {
   /** Sent piece by piece, each in a write of its own, where there is neither. */
   readonly stream?: readonly (string | Buffer)[];
   /** After the stream: `end` (default), `cut` the connection, or `hold` it until the caller leaves. */
-  readonly then?: 'end' | 'cut' | 'hold';
+  readonly ending?: 'end' | 'cut' | 'hold';
   /** Wait between the pieces, ms. Default: none, one turn of the event loop. */
   readonly delayMs?: number;
 }
@@ -162,8 +162,8 @@ async function send(response: ServerResponse, answer: FakeAnswer): Promise<void>
     response.write(piece);
     await pause(answer.delayMs);
   }
-  if (answer.then === 'cut') response.destroy();
-  else if (answer.then !== 'hold') response.end();
+  if (answer.ending === 'cut') response.destroy();
+  else if (answer.ending !== 'hold') response.end();
 }
 
 function pause(ms: number | undefined): Promise<void> {

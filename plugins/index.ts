@@ -2,6 +2,7 @@ import type { AnyPlugin } from '../core/api/define.js';
 import { clientApis } from './api/index.js';
 import anthropic from './backend/anthropic/plugin.js';
 import azure from './backend/azure/plugin.js';
+import gemini from './backend/gemini/plugin.js';
 import openai from './backend/openai/plugin.js';
 import openaiCompatible from './backend/openai_compatible/plugin.js';
 import sglangHttp from './backend/sglang_http/plugin.js';
@@ -20,6 +21,7 @@ export const BUILT_IN_PLUGINS: readonly AnyPlugin[] = [
   anthropic,
   azure,
   openai,
+  gemini,
   openaiCompatible,
   sglangHttp,
   vllmHttp,

@@ -1,0 +1,79 @@
+import * as z from 'zod';
+import type { FeatureOverride } from './model-features.js';
+
+const featuresSchema = z.strictObject({
+  thinking: z.enum(['none', 'budget', 'level']).optional().describe('How the amount of thinking is said.'),
+  min_thinking_budget: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Least budget, tokens; 0 where thinking can be switched off.'),
+  max_thinking_budget: z.int().min(1).optional().describe('Largest budget, tokens.'),
+  thinking_levels: z
+    .array(z.enum(['minimal', 'medium']))
+    .optional()
+    .describe('Levels besides low and high.'),
+  json_schema: z.boolean().optional().describe('Takes JSON Schema as it is; else it is cleaned to what OpenAPI knows.'),
+  tools_combine: z.boolean().optional().describe('Functions may stand beside JSON answers and Google tools.'),
+  validated_calls: z.boolean().optional().describe('Knows the mode VALIDATED, for strict functions.'),
+  penalties: z.boolean().optional().describe('Takes frequency and presence penalties.'),
+  media_resolution: z.boolean().optional().describe('Takes the resolution of single images.'),
+  image_url: z.boolean().optional().describe('Fetches media from any https address itself.'),
+  multimodal_results: z.boolean().optional().describe('Results of functions may hold images.'),
+  signatures_required: z.boolean().optional().describe('Refuses calls in history without thought signature.'),
+});
+
+/** Settings of the Gemini dialect. */
+export const configSchema = z.strictObject({
+  unsupported: z
+    .enum(['drop', 'reject'])
+    .default('drop')
+    .describe(
+      'Parameters that Gemini has no word for: drop them and name them in `x-smg-dropped-params` (default), or reject the request.',
+    ),
+  map_web_search: z
+    .boolean()
+    .default(false)
+    .describe('Turn web search tools of other dialects into Google Search. Default false: they are not supported.'),
+  code_in_content: z
+    .boolean()
+    .default(true)
+    .describe('Show code that the model ran, and its output, in the text of the answer. Default true.'),
+  signature_in_id: z
+    .boolean()
+    .optional()
+    .describe(
+      'Carry thought signatures in the ids of tool calls, for clients that send back nothing else. Default: for models that want them back.',
+    ),
+  models: z
+    .record(z.string().min(1), featuresSchema)
+    .default({})
+    .describe('What models take, by name (`*` for any characters), where the built-in table is wrong.'),
+});
+
+export type GeminiSettings = z.output<typeof configSchema>;
+
+type FeatureSettings = z.output<typeof featuresSchema>;
+
+/** The `models` of the settings in the names of the code. */
+export function featureOverrides(models: GeminiSettings['models']): FeatureOverride[] {
+  return Object.entries(models).map(([pattern, settings]) => ({ pattern, features: toFeatures(settings) }));
+}
+
+function toFeatures(settings: FeatureSettings): FeatureOverride['features'] {
+  const features = {
+    thinking: settings.thinking,
+    minThinkingBudget: settings.min_thinking_budget,
+    maxThinkingBudget: settings.max_thinking_budget,
+    thinkingLevels: settings.thinking_levels,
+    jsonSchema: settings.json_schema,
+    toolsCombine: settings.tools_combine,
+    validatedCalls: settings.validated_calls,
+    penalties: settings.penalties,
+    mediaResolution: settings.media_resolution,
+    imageUrl: settings.image_url,
+    multimodalResults: settings.multimodal_results,
+    signaturesRequired: settings.signatures_required,
+  };
+  return Object.fromEntries(Object.entries(features).filter(([, value]) => value !== undefined));
+}

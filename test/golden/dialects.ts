@@ -1,8 +1,11 @@
 import type { ClientApi, ClientApiDefinition } from '../../core/api/index.js';
+import { FakeClock } from '../../core/testing/fake-clock.js';
 import chat from '../../plugins/api/chat/plugin.js';
 import completions from '../../plugins/api/completions/plugin.js';
 import { AnthropicDialect } from '../../plugins/backend/anthropic/dialect.js';
 import { anthropicSettingsSchema } from '../../plugins/backend/anthropic/settings.js';
+import { createGeminiDialect } from '../../plugins/backend/gemini/dialect.js';
+import { configSchema as geminiSchema } from '../../plugins/backend/gemini/settings.js';
 import type { WorkerDialect } from '../../plugins/backend/translate/worker-dialect.js';
 
 /** Makes a dialect from the settings of a case; `makeId` gives the ids that it would make up. */
@@ -18,6 +21,7 @@ export const CLIENT_APIS: Readonly<Record<string, ClientApi>> = { chat: apiOf(ch
 export const WORKER_DIALECTS: Readonly<Record<string, DialectFactory>> = {
   anthropic: (settings) =>
     new AnthropicDialect(anthropicSettingsSchema.parse(settings), { nowMs: () => GOLDEN_NOW_MS }, { warn: () => {} }),
+  gemini: (settings, makeId) => createGeminiDialect(geminiSchema.parse(settings), { clock: new FakeClock(), makeId }),
 };
 
 function apiOf(definition: ClientApiDefinition<Record<string, never>, readonly []>): ClientApi {

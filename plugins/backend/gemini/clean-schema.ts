@@ -69,6 +69,10 @@ class SchemaCleaner {
       else if (key !== 'format' || FORMATS.has(field)) kept.push([key, field]);
     }
     const result: JsonObject = Object.fromEntries(kept);
+    // Only now is it seen that a branch was null behind its references.
+    if ((result.anyOf as readonly JsonObject[] | undefined)?.some(({ type }) => type === 'null')) {
+      return this.clean(result, refs, depth);
+    }
     cleanEnum(result, this.#use);
     completeType(result);
     cleanRequired(result);

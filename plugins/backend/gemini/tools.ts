@@ -125,6 +125,10 @@ function callingConfig(
     throw new GatewayError('invalid_value', message, { param: 'tool_choice' });
   }
   if (mode === 'none') return { mode: 'NONE' };
+  if (toolChoice?.mode === 'tool' && !functions.some(({ name }) => name === toolChoice.name)) {
+    const message = 'The worker of this model can be made to call functions only';
+    throw new GatewayError('invalid_value', message, { param: 'tool_choice' });
+  }
   if (toolChoice?.mode === 'tool') return { mode: 'ANY', allowedFunctionNames: [names.toWorker(toolChoice.name)] };
   if (toolChoice?.mode === 'allowed' && forced) {
     return { mode: 'ANY', allowedFunctionNames: toolChoice.names.map((name) => names.toWorker(name)) };

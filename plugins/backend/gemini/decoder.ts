@@ -1,5 +1,5 @@
 import { GatewayError, type JsonObject, type TokenUsage } from '../../../core/api/index.js';
-import { redactMessage } from '../translate/redact.js';
+import { redactMessage } from '../../../core/inference/redact-message.js';
 import type { AnswerDecoder, EmitDelta } from '../translate/worker-dialect.js';
 import { CandidateDecoder } from './candidate-decoder.js';
 import type { DecodeContext } from './decode-context.js';

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { FeatureOverride } from './model-features.js';
 
 const featuresSchema = z.strictObject({
+  match: z.string().min(1).describe('Model name; `*` stands for any characters.'),
   thinking: z.enum(['none', 'budget', 'level']).optional().describe('How the amount of thinking is said.'),
   min_thinking_budget: z
     .int()
@@ -46,9 +47,9 @@ export const configSchema = z.strictObject({
       'Carry thought signatures in the ids of tool calls, for clients that send back nothing else. Default: for models that want them back.',
     ),
   models: z
-    .record(z.string().min(1), featuresSchema)
-    .default({})
-    .describe('What models take, by name (`*` for any characters), where the built-in table is wrong.'),
+    .array(featuresSchema)
+    .default([])
+    .describe('What models take, by name, where the built-in table is wrong; later entries win.'),
 });
 
 export type GeminiSettings = z.output<typeof configSchema>;
@@ -57,7 +58,7 @@ type FeatureSettings = z.output<typeof featuresSchema>;
 
 /** The `models` of the settings in the names of the code. */
 export function featureOverrides(models: GeminiSettings['models']): FeatureOverride[] {
-  return Object.entries(models).map(([pattern, settings]) => ({ pattern, features: toFeatures(settings) }));
+  return models.map((settings) => ({ pattern: settings.match, features: toFeatures(settings) }));
 }
 
 function toFeatures(settings: FeatureSettings): FeatureOverride['features'] {

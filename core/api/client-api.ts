@@ -1,6 +1,6 @@
 import type { Conversation } from './conversation.js';
 import type { GatewayError } from './errors.js';
-import type { ResponseHeaders } from './headers.js';
+import type { RequestHeaders, ResponseHeaders } from './headers.js';
 import type { Delta, InferenceRequest, JsonObject } from './inference.js';
 
 /** Whose error envelope a client expects. */
@@ -31,6 +31,20 @@ export interface ClientApi {
   readonly requestIdPrefix: string;
   /** False when a body without `model` may go to any worker (`/generate`, rerank). */
   readonly requiresModel: boolean;
+  /**
+   * False for questions about a request that run no model (a token count): they hold no permit of `admission`, and what
+   * their answers count was not used. Default true.
+   */
+  readonly generates?: boolean;
+  /** Checks and completes a request's head, in place, before its body is read. Returns the error to answer. */
+  completeHead?(headers: RequestHeaders): GatewayError | undefined;
+  /** Checks what every request must have, whoever serves it, without parsing the body. Returns the error to answer. */
+  checkRequest?(request: InferenceRequest): GatewayError | undefined;
+  /**
+   * Body for a worker's own error answer (status 400 and above) whose form may not be this dialect's; undefined where it
+   * is. `body` is text, at most 1 MiB.
+   */
+  rewriteError?(status: number, body: string, requestId: string): Buffer | undefined;
   /**
    * Reads a request for workers that speak another dialect. Throws GatewayError (`invalid_type`, `invalid_value`,
    * `missing_required_parameter`) that names the field. Absent: this api is no conversation.

@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   missing_required_parameter: spec(400, 'invalid_request_error'),
   invalid_type: spec(400, 'invalid_request_error'),
   invalid_value: spec(400, 'invalid_request_error'),
+  invalid_anthropic_version: spec(400, 'invalid_request_error'),
   context_length_exceeded: spec(400, 'invalid_request_error'),
   unsupported_parameter: spec(400, 'invalid_request_error'),
   unsupported_content_part: spec(400, 'invalid_request_error'),

@@ -7,6 +7,7 @@ export * from './conversation.js';
 export * from './define.js';
 export * from './discovery.js';
 export * from './engine.js';
+export * from './error-envelope.js';
 export * from './errors.js';
 export * from './filter.js';
 export * from './headers.js';

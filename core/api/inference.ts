@@ -116,8 +116,11 @@ export interface InferenceRequest {
   bytes(): Buffer;
   /** The whole body parsed, once, on first call (not after the scope's end). A view: changing it changes nothing. Throws BugError for multipart. */
   json(): JsonObject;
-  /** Raw JSON text of a top-level field (the last one, if repeated), or undefined. No parse of the rest. */
-  rawField(name: string): string | undefined;
+  /**
+   * Raw JSON text of a top-level field (the last one, if repeated), or undefined. No parse of the rest. `maxBytes`: no
+   * more than its beginning.
+   */
+  rawField(name: string, maxBytes?: number): string | undefined;
   /** Replaces or adds a top-level field by splicing `rawJson` into the bytes; the rest stays as it was. */
   setField(name: string, rawJson: string): void;
   /** Removes a top-level field, every repetition of it; the rest stays as it was. No field, no change. */

@@ -1,4 +1,5 @@
 import type { ErrorDialect } from '../api/client-api.js';
+import { errorEnvelope, errorStatus } from '../api/error-envelope.js';
 import type { GatewayError } from '../api/errors.js';
 import { ResponseHeaders } from '../api/headers.js';
 
@@ -13,8 +14,9 @@ export interface LocalReply {
  * `x-smg-error-code` repeats the code in both, because Anthropic's envelope has no room for it.
  */
 export function renderLocalReply(error: GatewayError, dialect: ErrorDialect, requestId: string): LocalReply {
-  const body = Buffer.from(JSON.stringify(errorBody(error, dialect, requestId)));
-  const headers = new ResponseHeaders(error.status, [
+  const body = Buffer.from(JSON.stringify(errorEnvelope(error, dialect, requestId)));
+  const status = errorStatus(error, dialect);
+  const headers = new ResponseHeaders(status, [
     'content-type',
     'application/json',
     'content-length',
@@ -29,7 +31,7 @@ export function renderLocalReply(error: GatewayError, dialect: ErrorDialect, req
   }
   // SDKs retry every 5xx by themselves; that is waste where we know that the answer will not change.
   const worthRetrying = error.retryable || error.retryAfterMs !== undefined || error.code === 'draining';
-  if (error.status >= 500 && !worthRetrying) headers.append('x-should-retry', 'false');
+  if (status >= 500 && !worthRetrying) headers.append('x-should-retry', 'false');
   return { headers, body };
 }
 
@@ -38,39 +40,6 @@ export function renderLocalReply(error: GatewayError, dialect: ErrorDialect, req
  * wants it named. No terminator follows: after `[DONE]` the stream would look complete.
  */
 export function renderErrorEvent(error: GatewayError, dialect: ErrorDialect, requestId: string): Buffer {
-  const data = JSON.stringify(errorBody(error, dialect, requestId));
+  const data = JSON.stringify(errorEnvelope(error, dialect, requestId));
   return Buffer.from(dialect === 'anthropic' ? `event: error\ndata: ${data}\n\n` : `data: ${data}\n\n`);
-}
-
-function errorBody(error: GatewayError, dialect: ErrorDialect, requestId: string): object {
-  if (dialect === 'anthropic') {
-    return {
-      type: 'error',
-      error: { type: anthropicType(error.status), message: error.message },
-      request_id: requestId === '' ? null : requestId,
-    };
-  }
-  return { error: { message: error.message, type: error.type, param: error.param ?? null, code: error.code } };
-}
-
-/** Error types of Anthropic's API by status (its public error reference). */
-function anthropicType(status: number): string {
-  switch (status) {
-    case 401:
-      return 'authentication_error';
-    case 403:
-      return 'permission_error';
-    case 404:
-      return 'not_found_error';
-    case 413:
-      return 'request_too_large';
-    case 429:
-      return 'rate_limit_error';
-    case 503:
-      return 'overloaded_error';
-    case 504:
-      return 'timeout_error';
-    default:
-      return status >= 500 ? 'api_error' : 'invalid_request_error';
-  }
 }

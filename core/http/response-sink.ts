@@ -92,6 +92,7 @@ export class ResponseSink implements StreamSink {
       // Its head never got out: the chain is in an unknown state, so this answer goes around it.
       const { headers, body } = renderLocalReply(error, this.#info.errorDialect, this.#info.requestId);
       if (this.#info.requestId !== '') headers.append('x-request-id', this.#info.requestId);
+      if (this.#info.errorDialect === 'anthropic') headers.append('request-id', this.#info.requestId);
       this.#sendHead(headers, false);
       this.#info.responseBytes += body.length;
       this.#info.firstByteMs = this.#clock.monotonicMs();

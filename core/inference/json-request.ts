@@ -122,10 +122,12 @@ export class JsonInferenceRequest implements ReceivedRequest {
     return changed;
   }
 
-  rawField(name: string): string | undefined {
+  rawField(name: string, maxBytes = Number.POSITIVE_INFINITY): string | undefined {
     const change = this.#changes?.get(name);
     if (change !== undefined) return change ?? undefined;
-    return textAt(this.#received.bytes, this.#received.spans.find(name));
+    const span = this.#received.spans.find(name);
+    if (span === undefined || span.end - span.start <= maxBytes) return textAt(this.#received.bytes, span);
+    return this.#received.bytes.toString('utf8', span.start, span.start + maxBytes);
   }
 
   setField(name: string, rawJson: string): void {

@@ -22,6 +22,7 @@ export default defineFilter({
       forget();
       shared.dispose();
     });
-    return (callbacks) => new AdmissionFilter(shared, callbacks);
+    return (callbacks) =>
+      callbacks.streamInfo.api?.generates === false ? undefined : new AdmissionFilter(shared, callbacks);
   },
 });

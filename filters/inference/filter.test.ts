@@ -17,6 +17,7 @@ import { createFilterHarness, FakeClock, type FilterHarness } from '../../core/t
 import chatApi from '../../plugins/api/chat/plugin.js';
 import generateApi from '../../plugins/api/generate/plugin.js';
 import messagesApi from '../../plugins/api/messages/plugin.js';
+import rerankApi from '../../plugins/api/rerank/plugin.js';
 import { configSchema } from './config.js';
 import factory from './factory.js';
 
@@ -24,8 +25,10 @@ const lifetime = { onDispose: () => undefined };
 const chat = chatApi.create({}, lifetime) as ClientApi;
 const generate = generateApi.create({}, lifetime) as ClientApi;
 const messages = messagesApi.create({}, lifetime) as ClientApi;
+const rerank = rerankApi.create({}, lifetime) as ClientApi;
 
 const BODY = '{"model":"m","messages":[{"role":"user","content":"Hi"}]}';
+const MESSAGES_BODY = '{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}';
 const STREAM_BODY = '{"model":"m","messages":[],"stream":true}';
 
 function harness(
@@ -266,11 +269,11 @@ describe('inference, bytes up', () => {
       'event: message_start\ndata: {"message":{"usage":{"input_tokens":3,"cache_read_input_tokens":10,"output_tokens":1}}}\n\n';
     const delta = 'event: message_delta\ndata: {"type":"message_delta","usage":{"output_tokens":8}}\n\n';
     const stop = 'event: message_stop\ndata: {"type":"message_stop"}\n\n';
-    const chain = asked(STREAM_BODY, { api: messages });
+    const chain = asked(MESSAGES_BODY, { api: messages });
     answer(chain, SSE, [start, delta, stop, '']);
     assert.equal(chain.response.ends, 1);
     assert.deepEqual(chain.streamInfo.usage, { promptTokens: 13, completionTokens: 8, cachedTokens: 10 });
-    const cut = asked(STREAM_BODY, { api: messages });
+    const cut = asked(MESSAGES_BODY, { api: messages });
     answer(cut, SSE, [start, delta, '']);
     assert.equal(cut.response.error?.details, 'stream_truncated');
   });
@@ -360,9 +363,59 @@ describe('inference, deltas up', () => {
   });
 
   it('says so where a dialect cannot be rendered', () => {
-    const chain = asked(STREAM_BODY, { api: messages });
+    const chain = asked('{"model":"m","query":"x"}', { api: rerank });
     answerDeltas(chain, DELTAS);
     assert.equal(chain.response.error?.code, 'endpoint_not_supported');
+  });
+
+  it('ends a rendered answer that makes no sense with an error', () => {
+    const chain = asked(MESSAGES_BODY, { api: messages });
+    answerDeltas(chain, [
+      { kind: 'tool_call', choice: 0, index: 0, name: 'f', arguments: '{' },
+      { kind: 'content', choice: 0, text: 'text' },
+      { kind: 'tool_call', choice: 0, index: 0, arguments: '}' },
+    ]);
+    assert.equal(chain.response.ends, 0);
+    assert.equal(chain.response.error?.code, 'upstream_protocol_error');
+  });
+});
+
+describe('a worker’s own error', () => {
+  const ENVELOPE = /^\{"type":"error","error":\{"type":"rate_limit_error","message":"slow down"\},"request_id":/;
+
+  it('gets the envelope of the client’s dialect, with its status and message', () => {
+    for (const body of ['{"error":{"message":"slow down","code":429}}', '{"object":"error","message":"slow down"}']) {
+      for (const pieces of [[body, ''], [...body, ''], [body]]) {
+        const chain = asked(MESSAGES_BODY, { api: messages });
+        answer(chain, 'application/json', pieces, 429);
+        assert.equal(chain.response.ends, 1);
+        assert.equal(chain.response.headers?.status, 429);
+        assert.match(chain.response.body, ENVELOPE);
+        assert.equal(chain.response.headers?.get('content-length'), String(chain.response.body.length));
+      }
+    }
+  });
+
+  it('passes as it is where it has that form already, or the dialect asks for none', () => {
+    const own = '{"type":"error","error":{"type":"odd_error","message":"x","extra":1}}';
+    const chain = asked(MESSAGES_BODY, { api: messages });
+    answer(chain, 'application/json', [own, ''], 400);
+    assert.equal(chain.response.body, own);
+    const chat = asked(STREAM_BODY);
+    answer(chat, 'application/json', ['{"error":{}}', ''], 400);
+    assert.equal(chat.response.body, '{"error":{}}');
+  });
+
+  it('says something even where the worker does not', () => {
+    const said = (body: string): unknown => {
+      const chain = asked(MESSAGES_BODY, { api: messages });
+      answer(chain, 'text/plain', [body, ''], 500);
+      return (JSON.parse(chain.response.body) as { error: { message: string } }).error.message;
+    };
+    assert.equal(said(''), 'The worker answered with status 500');
+    assert.equal(said('Internal Server Error'), 'Internal Server Error');
+    assert.equal(said('{"detail":[{"loc":["body"]}]}'), '[{"loc":["body"]}]');
+    assert.equal(said('x'.repeat(5000)), 'x'.repeat(2048));
   });
 });
 

@@ -19,6 +19,9 @@ import type { InferenceFilterConfig } from './config.js';
 import { DeltaResponse, notRenderable, truncated } from './delta-response.js';
 import { checkRequestHead } from './request-head.js';
 
+/** Of a worker's error body, bytes. */
+const MAX_ERROR_BYTES = 1024 * 1024;
+
 /**
  * Turns the body into an InferenceRequest on the way down. On the way up it renders deltas in the client's dialect, and
  * where a worker's bytes pass untouched, sees to it that a stream that was cut does not look complete.
@@ -33,6 +36,9 @@ export class InferenceFilter implements StreamFilter {
   #responseHeaders: ResponseHeaders | undefined = undefined;
   #deltas: DeltaResponse | undefined = undefined;
   #bytes: ByteResponse | undefined = undefined;
+  /** Body of a worker's error, held to be written in the client's dialect. */
+  #error: Buffer[] | undefined = undefined;
+  #errorBytes = 0;
 
   constructor(shared: InferenceFilterConfig, api: ClientApi, callbacks: StreamFilterCallbacks) {
     this.#shared = shared;
@@ -44,7 +50,9 @@ export class InferenceFilter implements StreamFilter {
     this.#headers = headers;
     const declared = Number(headers.get('content-length') ?? 0);
     const error =
-      checkRequestHead(headers, this.#api) ?? (declared > this.#shared.maxBodyBytes ? this.#tooLarge() : undefined);
+      checkRequestHead(headers, this.#api) ??
+      this.#api.completeHead?.(headers) ??
+      (declared > this.#shared.maxBodyBytes ? this.#tooLarge() : undefined);
     if (error !== undefined) {
       this.#callbacks.sendLocalReply(error);
       return FilterHeadersStatus.StopIteration;
@@ -74,6 +82,7 @@ export class InferenceFilter implements StreamFilter {
 
   encodeHeaders(headers: ResponseHeaders, endStream: boolean): FilterHeadersStatus {
     if (headers.kind === 'deltas') return this.#beginDeltas(headers, endStream);
+    if (headers.status >= 400 && this.#isWorkerError(headers)) return this.#beginError(headers, endStream);
     if (headers.status !== 200 || this.#request === undefined || headers.has('content-encoding')) {
       return FilterHeadersStatus.Continue;
     }
@@ -92,6 +101,7 @@ export class InferenceFilter implements StreamFilter {
   }
 
   encodeData(data: BodyData, endStream: boolean): FilterDataStatus {
+    if (this.#error !== undefined) return this.#keepError(data.bytes, endStream);
     const response = this.#bytes;
     if (response === undefined) return FilterDataStatus.Continue;
     response.push(data.bytes, endStream);
@@ -103,6 +113,10 @@ export class InferenceFilter implements StreamFilter {
   }
 
   encodeTrailers(): FilterTrailersStatus {
+    if (this.#error !== undefined) {
+      this.#endError();
+      return FilterTrailersStatus.StopIteration;
+    }
     if (this.#bytes === undefined || this.#finishBytes(this.#bytes)) return FilterTrailersStatus.Continue;
     this.#callbacks.sendLocalReply(truncated());
     return FilterTrailersStatus.StopIteration;
@@ -111,7 +125,15 @@ export class InferenceFilter implements StreamFilter {
   encodeDelta(delta: Delta, endStream: boolean): FilterDataStatus {
     const response = this.#deltas;
     if (response === undefined) return FilterDataStatus.StopIterationNoBuffer;
-    const bytes = response.add(delta);
+    let bytes: Buffer | undefined;
+    try {
+      bytes = response.add(delta);
+    } catch (error) {
+      if (!GatewayError.is(error)) throw error;
+      this.#deltas = undefined;
+      this.#callbacks.sendLocalReply(error);
+      return FilterDataStatus.StopIterationNoBuffer;
+    }
     if (!endStream) {
       if (bytes !== undefined) this.#callbacks.injectEncodedData(bytes, false);
     } else if (response.complete) {
@@ -135,8 +157,9 @@ export class InferenceFilter implements StreamFilter {
     this.#body = undefined;
     const contentType = headers.get('content-type') ?? 'application/json';
     const request = readInferenceRequest(this.#api, contentType, body.take(), this.#shared.scanner);
-    if (request instanceof GatewayError) {
-      this.#callbacks.sendLocalReply(request);
+    const error = request instanceof GatewayError ? request : this.#api.checkRequest?.(request);
+    if (request instanceof GatewayError || error !== undefined) {
+      this.#callbacks.sendLocalReply(error as GatewayError);
       return;
     }
     if (body.pooled) this.#callbacks.scope.own({ release: () => request.forgetReceived() });
@@ -180,9 +203,42 @@ export class InferenceFilter implements StreamFilter {
     return FilterHeadersStatus.StopIteration;
   }
 
+  /** An answer of a worker, not of a filter below, that may need another form. */
+  #isWorkerError(headers: ResponseHeaders): boolean {
+    if (this.#api.rewriteError === undefined || this.#request === undefined) return false;
+    return !headers.has('x-smg-error-code') && !headers.has('content-encoding');
+  }
+
+  #beginError(headers: ResponseHeaders, endStream: boolean): FilterHeadersStatus {
+    this.#error = [];
+    this.#responseHeaders = headers;
+    if (endStream) this.#endError();
+    return FilterHeadersStatus.StopIteration;
+  }
+
+  #keepError(bytes: Buffer, endStream: boolean): FilterDataStatus {
+    // What is beyond is cut: nobody reads an error of that size.
+    const room = MAX_ERROR_BYTES - this.#errorBytes;
+    if (room > 0) this.#error?.push(bytes.subarray(0, room));
+    this.#errorBytes += bytes.length;
+    if (endStream) this.#endError();
+    return FilterDataStatus.StopIterationNoBuffer;
+  }
+
+  #endError(): void {
+    const headers = this.#responseHeaders as ResponseHeaders;
+    const body = Buffer.concat(this.#error ?? []);
+    this.#error = undefined;
+    const { requestId } = this.#callbacks.streamInfo;
+    const rewritten = this.#api.rewriteError?.(headers.status, body.toString('utf8'), requestId);
+    if (rewritten !== undefined) headers.set('content-type', 'application/json');
+    headers.set('content-length', String((rewritten ?? body).length));
+    this.#callbacks.injectEncodedData(rewritten ?? body, true);
+  }
+
   #endDeltas(response: DeltaResponse, bytes: Buffer | undefined): void {
     const end = response.renderer.end();
-    this.#callbacks.streamInfo.usage = response.usage;
+    if (this.#api.generates !== false) this.#callbacks.streamInfo.usage = response.usage;
     const dropped = response.renderer.droppedDeltas ?? 0;
     if (dropped > 0) this.#shared.droppedDeltas.with(this.#api.type).inc(dropped);
     if (this.#request?.stream !== true) this.#responseHeaders?.set('content-length', String(end.length));

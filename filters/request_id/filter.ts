@@ -48,6 +48,8 @@ export class RequestIdFilter implements StreamFilter {
     const { streamInfo } = this.#callbacks;
     if (streamInfo.requestId === '') streamInfo.requestId = this.#mint();
     headers.set(REQUEST_ID, streamInfo.requestId);
+    // Where Anthropic's SDKs look for it.
+    if (streamInfo.errorDialect === 'anthropic') headers.set('request-id', streamInfo.requestId);
     return FilterHeadersStatus.Continue;
   }
 

@@ -2,6 +2,7 @@ import audioTranscriptions from './audio_transcriptions/plugin.js';
 import chat from './chat/plugin.js';
 import classify from './classify/plugin.js';
 import completions from './completions/plugin.js';
+import countTokens from './count_tokens/plugin.js';
 import embeddings from './embeddings/plugin.js';
 import generate from './generate/plugin.js';
 import messages from './messages/plugin.js';
@@ -19,6 +20,7 @@ export const clientApis = [
   score,
   generate,
   messages,
+  countTokens,
   responses,
   audioTranscriptions,
 ] as const;

@@ -2,6 +2,7 @@ import type { ClientApi, ClientApiDefinition } from '../../core/api/index.js';
 import { FakeClock } from '../../core/testing/fake-clock.js';
 import chat from '../../plugins/api/chat/plugin.js';
 import completions from '../../plugins/api/completions/plugin.js';
+import messages from '../../plugins/api/messages/plugin.js';
 import { AnthropicDialect } from '../../plugins/backend/anthropic/dialect.js';
 import { anthropicSettingsSchema } from '../../plugins/backend/anthropic/settings.js';
 import { createGeminiDialect } from '../../plugins/backend/gemini/dialect.js';
@@ -15,7 +16,11 @@ export type DialectFactory = (settings: unknown, makeId: () => string) => Worker
 const GOLDEN_NOW_MS = 1_700_000_000_000;
 
 /** Client apis by the first word of a folder's name. */
-export const CLIENT_APIS: Readonly<Record<string, ClientApi>> = { chat: apiOf(chat), completions: apiOf(completions) };
+export const CLIENT_APIS: Readonly<Record<string, ClientApi>> = {
+  chat: apiOf(chat),
+  completions: apiOf(completions),
+  messages: apiOf(messages),
+};
 
 /** Worker dialects by the last. */
 export const WORKER_DIALECTS: Readonly<Record<string, DialectFactory>> = {

@@ -1,13 +1,22 @@
 import { declareApi } from '../declare-api.js';
+import { readMessagesConversation } from './conversation.js';
+import { checkMessagesEnvelope, completeHead } from './envelope.js';
+import { createMessagesRenderer } from './renderer.js';
+import { rewriteError } from './worker-error.js';
 
-/** Anthropic Messages and their token count. Served by workers that speak this dialect. */
+/** Anthropic Messages. */
 export default declareApi({
   type: 'messages',
-  paths: ['/v1/messages', '/v1/messages/count_tokens'],
+  paths: ['/v1/messages'],
   requestFormat: 'json',
   streams: true,
   terminator: 'message_stop',
   errorDialect: 'anthropic',
   requestIdPrefix: 'msg_',
   requiresModel: true,
+  completeHead,
+  checkRequest: checkMessagesEnvelope,
+  rewriteError,
+  readConversation: readMessagesConversation,
+  createRenderer: createMessagesRenderer,
 });

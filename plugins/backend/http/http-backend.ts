@@ -18,6 +18,7 @@ export const OPENAI_APIS: readonly string[] = [
   'classify',
   'score',
   'messages',
+  'count_tokens',
   'responses',
   'audio_transcriptions',
 ];

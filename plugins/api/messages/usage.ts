@@ -1,0 +1,19 @@
+import type { JsonObject, TokenUsage } from '../../../core/api/inference.js';
+
+/** Anthropic counts what was read from or written to a cache apart from the input; unknown counts are 0. */
+export function messageUsage(usage: TokenUsage): JsonObject {
+  const { promptTokens = 0, cachedTokens = 0, cacheWriteTokens = 0, completionTokens = 0, reasoningTokens } = usage;
+  return {
+    input_tokens: Math.max(0, promptTokens - cachedTokens - cacheWriteTokens),
+    output_tokens: completionTokens,
+    cache_creation_input_tokens: cacheWriteTokens,
+    cache_read_input_tokens: cachedTokens,
+    ...(reasoningTokens ? { output_tokens_details: { thinking_tokens: reasoningTokens } } : {}),
+  };
+}
+
+/** Counts at the end of a stream. An unknown input is left out, so that it does not overwrite what was said before. */
+export function deltaUsage(usage: TokenUsage): JsonObject {
+  const { input_tokens: input, ...rest } = messageUsage(usage);
+  return usage.promptTokens === undefined ? rest : { input_tokens: input, ...rest };
+}

@@ -3,7 +3,7 @@ import type { GatewayError } from './errors.js';
 import type { RequestHeaders, ResponseHeaders } from './headers.js';
 import type { Delta, InferenceRequest, JsonObject } from './inference.js';
 
-/** Whose error envelope a client expects. */
+/** Whose error envelope, and list of models, a client expects. */
 export type ErrorDialect = 'openai' | 'anthropic';
 
 /**
@@ -27,6 +27,8 @@ export interface ClientApi {
   readonly streams: boolean;
   readonly terminator: StreamTerminator;
   readonly errorDialect: ErrorDialect;
+  /** Header that only clients of this dialect send: what the gateway itself answers to such a request has its forms. */
+  readonly markerHeader?: string;
   /** Prefix of request ids minted for it: `chatcmpl-`. */
   readonly requestIdPrefix: string;
   /** False when a body without `model` may go to any worker (`/generate`, rerank). */

@@ -77,6 +77,7 @@ export class ConnectionManager {
       info.accessClass = 'data';
     } else {
       setEndpoint(info, endpoint);
+      info.errorDialect = generation.endpoints.dialectOf(info.path, headers);
       if (endpoint.kind === 'local') info.accessClass = endpoint.endpoint.accessClass;
     }
     generation.retain();

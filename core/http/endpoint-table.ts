@@ -1,5 +1,6 @@
-import type { ClientApi } from '../api/client-api.js';
+import type { ClientApi, ErrorDialect } from '../api/client-api.js';
 import { BugError } from '../api/errors.js';
+import type { RequestHeaders } from '../api/headers.js';
 import type { LocalEndpoint } from './local-endpoint.js';
 
 type AccessClass = LocalEndpoint['accessClass'];
@@ -32,7 +33,12 @@ export class EndpointTable {
   /** Longest first; a local endpoint whose path ends in `/*` takes everything below it. */
   readonly #prefixes: { readonly prefix: string; readonly entry: PathEntry }[] = [];
 
+  readonly #apis: readonly ClientApi[];
+  readonly #marked: readonly ClientApi[];
+
   constructor(apis: readonly ClientApi[], endpoints: readonly LocalEndpoint[]) {
+    this.#apis = apis;
+    this.#marked = apis.filter((api) => api.markerHeader !== undefined);
     for (const api of apis) {
       for (const path of api.paths) {
         if (this.#exact.has(path)) throw new BugError(`two apis take ${path}`);
@@ -75,12 +81,26 @@ export class EndpointTable {
     return entry.byMethod.get(method) ?? entry.wrongMethod;
   }
 
+  /** Dialect of a client whose request no api takes: that of the api at or above the path, else of the one it is marked for. */
+  dialectOf(target: string, headers: RequestHeaders): ErrorDialect {
+    const above = this.#apis.find((api) => api.paths.some((path) => isAtOrBelow(target, path)));
+    const api = above ?? this.#marked.find((candidate) => headers.has(candidate.markerHeader as string));
+    return api?.errorDialect ?? 'openai';
+  }
+
   #byPrefix(path: string): PathEntry | undefined {
     for (const { prefix, entry } of this.#prefixes) {
       if (path.length > prefix.length && path.startsWith(prefix)) return entry;
     }
     return undefined;
   }
+}
+
+/** `target`: path with query. */
+function isAtOrBelow(target: string, path: string): boolean {
+  if (!target.startsWith(path)) return false;
+  const next = target[path.length];
+  return next === undefined || next === '/' || next === '?';
 }
 
 function groupByPath(endpoints: readonly LocalEndpoint[]): Map<string, LocalEndpoint[]> {

@@ -1,3 +1,4 @@
+import type { ErrorDialect } from '../api/client-api.js';
 import { GatewayError } from '../api/errors.js';
 import {
   type BodyData,
@@ -26,6 +27,8 @@ export interface LocalRequest {
   /** Path without query, percent-decoded where that is possible. */
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Whose forms the client expects. */
+  readonly dialect: ErrorDialect;
   /** Empty for methods without one. At most 1 MiB. */
   readonly body: Buffer;
   /** Aborted when the client leaves. */
@@ -118,6 +121,7 @@ class LocalEndpointFilter implements StreamFilter {
       headers,
       path,
       query,
+      dialect: this.#callbacks.streamInfo.errorDialect,
       body: Buffer.concat(this.#body),
       signal: this.#callbacks.signal,
     };

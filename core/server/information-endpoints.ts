@@ -5,7 +5,7 @@ import type { ClusterSet } from '../cluster/clusters.js';
 import { accessOf, fetchResponse } from '../cluster/control-fetch.js';
 import { workerRoot } from '../cluster/detection/worker-questions.js';
 import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
-import { describeModelCard } from './model-card-json.js';
+import { type ListedModel, MODEL_FORMS } from './model-lists.js';
 import { ALIVE, readinessAnswer } from './probe-answers.js';
 import type { Readiness } from './readiness.js';
 
@@ -31,7 +31,12 @@ export function informationEndpoints(sources: InformationSources): LocalEndpoint
     { method: 'GET', path: '/health', accessClass: 'public', handle: alive },
     { method: 'GET', path: '/liveness', accessClass: 'public', handle: alive },
     { method: 'GET', path: '/readiness', accessClass: 'public', handle: readiness },
-    { method: 'GET', path: '/v1/models', accessClass: 'data', handle: () => listModels(sources.clusters) },
+    {
+      method: 'GET',
+      path: '/v1/models',
+      accessClass: 'data',
+      handle: (request) => listModels(sources.clusters, request),
+    },
     {
       method: 'GET',
       path: '/v1/models/*',
@@ -43,42 +48,29 @@ export function informationEndpoints(sources: InformationSources): LocalEndpoint
   ];
 }
 
-/** OpenAI's fields, and what more is known. */
-interface Model extends Readonly<Record<string, unknown>> {
-  readonly id: string;
-  readonly object: 'model';
-  readonly created: 0;
-  readonly owned_by: string;
-}
-
-function models(clusters: ClusterSet): Model[] {
-  const byId = new Map<string, Model>();
+function models(clusters: ClusterSet): ListedModel[] {
+  const byId = new Map<string, ListedModel>();
   for (const cluster of clusters.list()) {
     for (const worker of cluster.workers) {
       const owner = worker.runtime === 'external' ? worker.cluster : 'self_hosted';
       const cards: readonly ModelCard[] = worker.cards ?? worker.models.map((id) => ({ id }));
-      for (const card of cards) {
-        if (byId.has(card.id)) continue;
-        // Aliases are answered to but not listed.
-        const { aliases: _, ...known } = describeModelCard(card);
-        byId.set(card.id, { ...known, id: card.id, object: 'model', created: 0, owned_by: owner });
-      }
+      for (const card of cards) if (!byId.has(card.id)) byId.set(card.id, { card, owner });
     }
   }
   return [...byId.values()];
 }
 
-function listModels(clusters: ClusterSet): LocalResponse {
-  return { status: 200, body: { object: 'list', data: models(clusters) } };
+function listModels(clusters: ClusterSet, request: LocalRequest): LocalResponse {
+  return { status: 200, body: MODEL_FORMS[request.dialect].list(models(clusters)) };
 }
 
 function oneModel(clusters: ClusterSet, request: LocalRequest): LocalResponse {
   const id = request.path.slice('/v1/models/'.length);
-  const model = models(clusters).find((candidate) => candidate.id === id);
+  const model = models(clusters).find((candidate) => candidate.card.id === id);
   if (model === undefined) {
     throw new GatewayError('model_not_found', `The model \`${id.slice(0, 200)}\` does not exist`, { param: 'model' });
   }
-  return { status: 200, body: model };
+  return { status: 200, body: MODEL_FORMS[request.dialect].one(model) };
 }
 
 /** Asks the first healthy worker the same question; its answer passes with its status. */

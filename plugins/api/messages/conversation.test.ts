@@ -331,8 +331,12 @@ describe('the head of a Messages request', () => {
   });
 
   it('is refused with a version that never was', () => {
-    assert.equal(api.completeHead?.(head('anthropic-version', '2023-01-01')), undefined);
-    assert.equal(api.completeHead?.(head('anthropic-version', '2024-02-30'))?.code, 'invalid_anthropic_version');
+    for (const date of ['2023-01-01', '2023-06-01', '2026-10-21']) {
+      assert.equal(api.completeHead?.(head('anthropic-version', date)), undefined);
+    }
+    for (const date of ['2022-12-31', '2024-02-30', '2023-6-1', 'latest', '']) {
+      assert.equal(api.completeHead?.(head('anthropic-version', date))?.code, 'invalid_anthropic_version', date);
+    }
   });
 
   it('names beta features in one field', () => {

@@ -8,8 +8,8 @@ export const MAX_TOKENS_TOO_SMALL = 'max_tokens must be greater than 0';
 
 const VERSION = 'anthropic-version';
 const BETA = 'anthropic-beta';
-/** Dates under which the API was published. */
-const VERSIONS: ReadonlySet<string> = new Set(['2023-01-01', ANTHROPIC_VERSION]);
+/** Date of the first version. Later ones are the worker's to know: SDKs name new ones before any list here would. */
+const FIRST_VERSION = '2023-01-01';
 /** Bytes of `messages` that show whether it is an array with something in it. */
 const GLANCE_BYTES = 64;
 
@@ -17,12 +17,19 @@ const GLANCE_BYTES = 64;
 export function completeHead(headers: RequestHeaders): GatewayError | undefined {
   const version = headers.get(VERSION);
   if (version === undefined) headers.set(VERSION, ANTHROPIC_VERSION);
-  else if (!VERSIONS.has(version.trim())) {
-    const message = `anthropic-version: '${version.slice(0, 80)}' is not a known version; use ${ANTHROPIC_VERSION}`;
+  else if (!isVersion(version.trim())) {
+    const message = `anthropic-version: '${version.slice(0, 80)}' is not a valid version; use ${ANTHROPIC_VERSION}`;
     return new GatewayError('invalid_anthropic_version', message, { param: VERSION });
   }
   joinRepeated(headers, BETA);
   return undefined;
+}
+
+/** A day of the calendar since there are versions; dates of this form compare as texts. */
+function isVersion(text: string): boolean {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || text < FIRST_VERSION) return false;
+  const date = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
 function joinRepeated(headers: RequestHeaders, name: string): void {

@@ -12,6 +12,7 @@ export default declareApi({
   streams: true,
   terminator: 'message_stop',
   errorDialect: 'anthropic',
+  markerHeader: 'anthropic-version',
   requestIdPrefix: 'msg_',
   requiresModel: true,
   completeHead,

@@ -13,6 +13,10 @@ export interface TokenUsage {
   cacheWriteTokens?: number;
   /** Part of `completionTokens` that was spent on reasoning. */
   reasoningTokens?: number;
+  /** Part of `promptTokens` that was sound. */
+  promptAudioTokens?: number;
+  /** Part of `completionTokens` that was sound. */
+  completionAudioTokens?: number;
 }
 
 /** Log probability of one sampled token and of its rivals, by token id. */

@@ -46,17 +46,22 @@ export function openAiErrorEvent(error: GatewayError): Buffer {
 export function openAiUsage(usage: TokenUsage): object {
   const prompt = usage.promptTokens ?? 0;
   const completion = usage.completionTokens ?? 0;
-  const { cachedTokens, cacheWriteTokens, reasoningTokens } = usage;
+  const { cachedTokens, cacheWriteTokens, reasoningTokens, promptAudioTokens, completionAudioTokens } = usage;
   const promptDetails = {
     ...(cachedTokens ? { cached_tokens: cachedTokens } : {}),
     ...(cacheWriteTokens ? { cache_creation_tokens: cacheWriteTokens } : {}),
+    ...(promptAudioTokens ? { audio_tokens: promptAudioTokens } : {}),
+  };
+  const completionDetails = {
+    ...(reasoningTokens ? { reasoning_tokens: reasoningTokens } : {}),
+    ...(completionAudioTokens ? { audio_tokens: completionAudioTokens } : {}),
   };
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    ...(cachedTokens || cacheWriteTokens ? { prompt_tokens_details: promptDetails } : {}),
-    ...(reasoningTokens ? { completion_tokens_details: { reasoning_tokens: reasoningTokens } } : {}),
+    ...(cachedTokens || cacheWriteTokens || promptAudioTokens ? { prompt_tokens_details: promptDetails } : {}),
+    ...(reasoningTokens || completionAudioTokens ? { completion_tokens_details: completionDetails } : {}),
   };
 }
 

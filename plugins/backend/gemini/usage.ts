@@ -1,5 +1,5 @@
 import type { TokenUsage } from '../../../core/api/index.js';
-import type { UsageMetadata } from './wire.js';
+import type { ModalityTokens, UsageMetadata } from './wire.js';
 
 /** Counts of an answer so far. What Gemini leaves out is 0. */
 export function decodeUsage(usage: UsageMetadata): TokenUsage {
@@ -9,5 +9,17 @@ export function decodeUsage(usage: UsageMetadata): TokenUsage {
     completionTokens: (usage.candidatesTokenCount ?? 0) + thoughtsTokenCount,
     ...(cachedContentTokenCount > 0 ? { cachedTokens: cachedContentTokenCount } : {}),
     ...(thoughtsTokenCount > 0 ? { reasoningTokens: thoughtsTokenCount } : {}),
+    ...audioTokens('promptAudioTokens', usage.promptTokensDetails),
+    ...audioTokens('completionAudioTokens', usage.candidatesTokensDetails),
   };
+}
+
+function audioTokens(
+  field: 'promptAudioTokens' | 'completionAudioTokens',
+  details: readonly ModalityTokens[] | undefined,
+): TokenUsage {
+  const count = Array.isArray(details)
+    ? (details as readonly ModalityTokens[]).find(({ modality }) => modality === 'AUDIO')?.tokenCount
+    : undefined;
+  return count === undefined ? {} : { [field]: count };
 }

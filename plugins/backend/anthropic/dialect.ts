@@ -29,7 +29,7 @@ export class AnthropicDialect implements WorkerDialect {
 
   constructor(settings: AnthropicSettings, clock: Pick<Clock, 'nowMs'>, logger: Pick<Logger, 'warn'>) {
     this.#settings = settings;
-    this.#features = new ModelFeatureTable(settings.model_features);
+    this.#features = new ModelFeatureTable(settings.models);
     this.#clock = clock;
     this.#logger = logger;
   }
@@ -69,7 +69,7 @@ export class AnthropicDialect implements WorkerDialect {
     this.#hinted.add(field);
     this.#logger.warn(
       { field },
-      'Anthropic refused a field that not every model takes; if it was the gateway that sent it, correct model_features',
+      'Anthropic refused a field that not every model takes; if it was the gateway that sent it, correct its model in the settings',
     );
   }
 }

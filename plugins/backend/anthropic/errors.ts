@@ -64,7 +64,7 @@ function textOf(message: unknown): string | undefined {
 /** What Anthropic says when a model does not take a field that depends on the model. */
 const FEATURE_FIELDS = /\b(temperature|top_p|top_k|thinking|effort|output_config|prefill)\b/;
 
-/** The field of a 400 that `model_features` could have kept out of the request; undefined for other errors. */
+/** The field of a 400 that the settings of its model could have kept out of the request; undefined for other errors. */
 export function refusedFeature(error: GatewayError): string | undefined {
   if (error.code !== 'invalid_request') return undefined;
   return FEATURE_FIELDS.exec(error.message)?.[1];

@@ -37,6 +37,11 @@ describe('the head of what is forwarded to Anthropic', () => {
     const version = ['anthropic-version', '2023-06-01'];
     assert.deepEqual(forwarded(['authorization', 'bEARER  k1 ']), ['x-api-key', 'k1', ...version]);
     assert.deepEqual(forwarded(['authorization', 'Bearer k1', 'x-api-key', 'k2']), ['x-api-key', 'k2', ...version]);
+    assert.deepEqual(forwarded(['authorization', 'Bearer sk-ant-oat01-x']), [
+      'authorization',
+      'Bearer sk-ant-oat01-x',
+      ...version,
+    ]);
     assert.deepEqual(forwarded(['x-api-key', 'k2']), ['x-api-key', 'k2', ...version]);
   });
 });

@@ -26,14 +26,19 @@ export function allowsFiles(beta: string | undefined): boolean {
   return beta?.includes('files-api') === true;
 }
 
+/** Tokens of subscriptions are no keys: they stay bearer tokens. */
+const TOKEN_PREFIX = 'sk-ant-oat';
+
 /**
- * Leaves one credential: the key under the name that Anthropic reads. A bearer token counts only where there is no key of
- * that name.
+ * Leaves one credential, a key under the name that Anthropic's reference gives it. A bearer token counts only where there
+ * is no key of that name.
  */
 export function normaliseKey(headers: HeaderMap): void {
   const bearer = headers.get('authorization');
   if (bearer === undefined) return;
+  const key = bearer.replace(/^bearer\s+/i, '').trim();
+  const named = headers.has('x-api-key');
+  if (!named && key.startsWith(TOKEN_PREFIX)) return;
   headers.delete('authorization');
-  if (headers.has('x-api-key')) return;
-  headers.set('x-api-key', bearer.replace(/^bearer\s+/i, '').trim());
+  if (!named) headers.set('x-api-key', key);
 }

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { ModelFeatureTable } from './model-features.js';
 import { anthropicSettingsSchema } from './settings.js';
 
-const table = (model_features: object[] = []): ModelFeatureTable =>
-  new ModelFeatureTable(anthropicSettingsSchema.parse({ model_features }).model_features);
+const table = (models: object[] = []): ModelFeatureTable =>
+  new ModelFeatureTable(anthropicSettingsSchema.parse({ models }).models);
 
 describe('what models can do', () => {
   // sampling, thinking, effort, structured output, prefill, PDF
@@ -57,11 +57,11 @@ describe('what models can do', () => {
     }
   }
 
-  it('is corrected by settings, whose first word counts', () => {
+  it('is corrected by settings, of which later ones win', () => {
     const features = table([
-      { match: 'claude-opus-4-7', thinking: 'both' },
-      { match: 'claude-*', thinking: 'none', pdf: false },
       { match: 'Claude-Opus-*', max_output_tokens: 9 },
+      { match: 'claude-*', thinking: 'none', pdf: false },
+      { match: 'claude-opus-4-7', thinking: 'both' },
     ]).of('claude-opus-4-7');
     assert.deepEqual(
       [features.thinking, features.pdf, features.max_output_tokens, features.sampling],

@@ -35,7 +35,7 @@ const CLAUDE_3: ModelFeatures = { ...CLAUDE_3_5, pdf: false };
 
 /**
  * By name, first match wins; what matches nothing is {@link NEWEST}. Best knowledge of public behaviour, written from the
- * vendor's model pages; `model_features` of the settings corrects it.
+ * vendor's model pages; `models` of the settings corrects it.
  */
 const TABLE: readonly (readonly [RegExp, ModelFeatures])[] = [
   [/claude-(?:instant|[12](?!\d))/, CLAUDE_3],
@@ -78,7 +78,7 @@ export class ModelFeatureTable {
   #find(model: string): ModelFeatures {
     const builtIn = TABLE.find(([pattern]) => pattern.test(model.toLowerCase()))?.[1] ?? NEWEST;
     const matching = this.#overrides.filter(({ pattern }) => pattern.test(model)).map(({ fields }) => fields);
-    return Object.assign({}, builtIn, ...matching.reverse());
+    return Object.assign({}, builtIn, ...matching);
   }
 }
 

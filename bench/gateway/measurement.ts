@@ -111,8 +111,10 @@ export class Measurement {
     round: number,
   ): Promise<Sample> {
     const { protocol, concurrency, bodyBytes, answer } = benchCase;
-    const { durationMs, retries } = this.#options;
+    const { durationMs, caseWarmUpMs, retries } = this.#options;
     const job: LoadJob = { protocol, port, concurrency, bodyBytes, answer, check: target.check, durationMs };
+    // What a case is the first to run is compiled while it runs: on one core that is part of its CPU time.
+    if (caseWarmUpMs > 0) await this.#client.ask({ ...job, durationMs: caseWarmUpMs });
     for (let attempts = 1; ; attempts++) {
       await this.#worker.ask('report');
       const before = this.#takeSnapshot(gateway);

@@ -11,7 +11,10 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Length of one sample. */
   readonly durationMs: number;
+  /** Load of a fresh gateway before its first sample. */
   readonly warmUpMs: number;
+  /** Load of each case before its own sample. */
+  readonly caseWarmUpMs: number;
   /** Cores of gateway and load, as asked for. */
   readonly cores: readonly [gateway: number, load: number] | undefined;
   /** Times that a disturbed sample is measured again. */
@@ -64,6 +67,7 @@ export function parseBenchOptions(args: readonly string[], environment: NodeJS.P
     rounds: parsePositive('rounds', values.rounds, quick ? 1 : 5),
     durationMs: parsePositive('duration', values.duration, quick ? 1 : 2) * 1000,
     warmUpMs: quick ? 700 : 1500,
+    caseWarmUpMs: quick ? 0 : 1000,
     cores: parseCores(values.cores),
     retries: values.retries === undefined ? (quick ? 0 : 2) : Number(values.retries),
     jsonPath: values.json,

@@ -152,8 +152,14 @@ export const clusterSchema = z.strictObject({
     .strictObject({
       aware: z
         .boolean()
-        .default(false)
-        .describe('Does the gateway choose the data-parallel rank? Default: the engine.'),
+        .optional()
+        .describe('Does the gateway choose the data-parallel rank? Default: the engine, unless `scheduler` is given.'),
+      scheduler: z
+        .enum(['min_requests', 'min_tokens'])
+        .optional()
+        .describe(
+          'What the chosen rank has fewest of: requests in flight, or outstanding tokens. Default min_requests.',
+        ),
     })
     .prefault({})
     .describe('Engines with several data-parallel ranks (their `dp_size`).'),

@@ -134,6 +134,13 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
   ),
   built(ROUTING, '--policy', 'POLICY', [...CLI, 'policy'], asText, 'How a worker is chosen. Default power_of_two.'),
   toggle(ROUTING, '--dp-aware', [...CLI, 'dp', 'aware'], true, 'Choose the data-parallel rank of engines.'),
+  toggle(
+    ROUTING,
+    '--dp-minimum-tokens-scheduler',
+    [...CLI, 'dp', 'scheduler'],
+    'min_tokens',
+    'Choose the rank with the fewest outstanding tokens.',
+  ),
   accepted(ROUTING, '--enable-igw', 'Several models; always on.'),
   {
     name: '--model-alias',
@@ -380,6 +387,14 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
     [...LIVENESS, 'stale'],
     asSeconds,
     'Silence of one that reported its load; 0 = off. Default 15.',
+  ),
+  built(
+    RESILIENCE,
+    '--worker-wedge-secs',
+    'SECONDS',
+    [...LIVENESS, 'wedge'],
+    asSeconds,
+    'Silence of all requests to a worker while more come; 0 = off. Default 3.',
   ),
   built(
     RESILIENCE,

@@ -111,12 +111,20 @@ describe('flags', () => {
     ],
     [['--disable-worker-overload-protection'], { 'resilience.overload': 'off' }],
     [
-      ['--worker-stall-secs', '0', '--worker-stale-secs', '20'],
-      { 'resilience.liveness.stall': '0s', 'resilience.liveness.stale': '20s' },
+      ['--worker-stall-secs', '0', '--worker-stale-secs', '20', '--worker-wedge-secs', '4'],
+      {
+        'resilience.liveness.stall': '0s',
+        'resilience.liveness.stale': '20s',
+        'resilience.liveness.wedge': '4s',
+      },
     ],
     [
       ['--load-monitor-interval', '5', '--disable-load-monitoring', '--worker-urls', 'http://a:1'],
       { ...WORKER_PATCH, 'clusters.cli.load.poll_every': '5s', 'clusters.cli.load.when': 'needed' },
+    ],
+    [
+      ['--dp-minimum-tokens-scheduler', '--worker-urls', 'http://a:1'],
+      { ...WORKER_PATCH, 'clusters.cli.dp.scheduler': 'min_tokens' },
     ],
     [['--no-worker-auto-recovery'], {}],
     [['--model-alias', 'a=b', '--model-alias', 'c=d=e'], { 'models.aliases.a': 'b', 'models.aliases.c': 'd=e' }],
@@ -260,10 +268,7 @@ describe('a command line that is wrong', () => {
     [['-c'], [/^-c needs the name of a file$/]],
     [['-x'], [/^unknown flag -x/]],
     [['extra'], [/^unexpected argument "extra"$/]],
-    [
-      ['--worker-wedge-secs', '3', '--port', '80'],
-      [/^--worker-wedge-secs: watching for requests that hang is not built yet$/],
-    ],
+    [['--log-dir', '/var/log', '--port', '80'], [/^--log-dir: log files is not built yet$/]],
     [['--priority-scheduler-enabled'], [/^--priority-scheduler-enabled: the priority scheduler is not built yet$/]],
     [['--queue-size', '-1'], [/^--queue-size: "-1" is not a whole number from 0/]],
     [['--rate-limit-tokens-per-second', '-1'], [/from 0 to/]],

@@ -25,14 +25,12 @@ const PLANNED: readonly PlannedFeature[] = [
       '--selection-accounting-ttl-ms --power-of-two-load-metric --bucket-adjust-interval-secs --worker-warmup-secs ' +
       '--worker-warmup-share --worker-warmup-blocks --worker-warmup-thin-ratio --worker-warmup-divert-every',
   },
-  { feature: 'data-parallel routing', none: '--dp-minimum-tokens-scheduler' },
   {
     feature: 'sticky routing',
     none: '--routing-key-override|--sticky-sessions',
     one: '--max-idle-secs|--sticky-key-idle-secs --assignment-mode',
     many: '--routing-key-headers',
   },
-  { feature: 'watching for requests that hang', one: '--worker-wedge-secs' },
   {
     feature: 'disaggregated prefill and decode',
     none: '--pd-disaggregation --epd-disaggregation',

@@ -44,6 +44,9 @@ export const livenessSchema = z.strictObject({
   stale: duration()
     .prefault('15s')
     .describe('Without a load report, for a worker that used to give them; 0 = off. Default 15s.'),
+  wedge: duration()
+    .prefault('3s')
+    .describe('Without a piece of any answer while requests pile up, prompts allowed for; 0 = off. Default 3s.'),
 });
 
 /** How the load of engines is learnt. */

@@ -27,6 +27,7 @@ export function checkReferences(root: MapNode, filterNames: readonly string[]): 
     ...aliasTargets(root),
     ...workerUrls(root),
     ...providers(root),
+    ...idleSchedulers(root),
     ...adminListenerName(root),
     ...clearTextUnderTls(root),
     ...probeListeners(root),
@@ -129,6 +130,16 @@ function workerUrls(root: MapNode): ConfigIssue[] {
     }
   }
   return issues;
+}
+
+/** A scheduler that has nothing to decide. */
+function idleSchedulers(root: MapNode): ConfigIssue[] {
+  return itemsOf(childOf(root, 'clusters')).flatMap((cluster) => {
+    const scheduler = nodeAt(cluster, 'dp', 'scheduler');
+    const aware = nodeAt(cluster, 'dp', 'aware');
+    const decides = aware?.kind !== 'scalar' || aware.value !== false;
+    return scheduler === undefined || decides ? [] : [issueAt(scheduler, 'has no effect with `aware: false`')];
+  });
 }
 
 /** Cloud APIs that want more than a key, and clusters that say where their worker is twice or not at all. */

@@ -1,12 +1,14 @@
 import type { ClientApi, ErrorDialect } from './client-api.js';
 import type { InferenceRequest, TokenUsage } from './inference.js';
-import type { Worker } from './worker.js';
+import type { AnswerProgress, Worker } from './worker.js';
 
 /** One try at a worker, for the access log and for policies that avoid what failed. */
 export interface Attempt {
   readonly worker: Worker;
   /** See `LoadHold.dpRank`. */
   readonly dpRank?: number | undefined;
+  /** See `LoadHold.answer`. */
+  readonly answer?: AnswerProgress | undefined;
   /** Status of its answer; 0 while there is none. */
   status: number;
   /** `details` of the error that ended it; undefined when it answered. */

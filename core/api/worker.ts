@@ -88,12 +88,14 @@ export interface Worker {
   readonly inFlight: number;
   /**
    * Counts one request in until the hold is released; give the hold to the run's scope. `owner` is told when the worker
-   * is removed and waits no longer for its requests.
+   * is removed and waits no longer for its requests. `work`: what is known of the request.
    */
-  acquireLoad(owner?: LoadOwner): LoadHold;
+  acquireLoad(owner?: LoadOwner, work?: RequestWork): LoadHold;
   /** Last report of its engine about itself; undefined before the first, and when it stopped reporting. */
   readonly engineLoad: EngineLoad | undefined;
-  /** It broke a connection and has not been heard since; chosen only when nothing better is left. */
+  /**
+   * It broke a connection and has not been heard since, or requests hang on it; chosen only when nothing better is left.
+   */
   readonly inDoubt: boolean;
   /** What an answer's status says about the worker. */
   judge(status: number): StatusVerdict;
@@ -163,6 +165,22 @@ export interface EngineLoad {
   readonly ownInFlight: number;
 }
 
+/** What is known of a request before it is sent. */
+export interface RequestWork {
+  /** Tokens of its prompt, estimated, ≥ 1. */
+  readonly promptTokens: number;
+  /** Whether its answer comes piece by piece. */
+  readonly streams: boolean;
+}
+
+/** To be told how the answer to one request comes along. Free, so tell it of every piece. */
+export interface AnswerProgress {
+  /** A piece of the answer's body, or its end, has come. Says {@link Worker.recordContact}, too. */
+  onPiece(): void;
+  /** The answer is not read for now, because its client is slow; or it is read again. */
+  onPaused(paused: boolean): void;
+}
+
 /** Who holds a share of a worker's load. */
 export interface LoadOwner {
   /** The worker goes now: end the attempt, and with it the hold. */
@@ -174,6 +192,8 @@ export interface LoadHold {
   readonly worker: Worker;
   /** Data-parallel rank of the engine that is to compute the request; undefined where the engine decides. */
   readonly dpRank?: number | undefined;
+  /** Absent: nobody watches how the answer comes along. */
+  readonly answer?: AnswerProgress;
   release(): void;
 }
 

@@ -75,7 +75,7 @@ describe('load monitor', () => {
     const checker = new HealthChecker({ client, clock });
     const pools = { configure(): void {}, close(): void {} };
     const registry = new WorkerRegistry({ checker, pools, clock, stats: undefined });
-    const guard = new WorkerProtection(registry, { clock, stats: undefined, probeSoon: () => {} });
+    const guard = new WorkerProtection(registry, { clock, stats: undefined, probeSoon() {}, askLoad() {} });
     const monitor = new LoadMonitor(registry, { client, clock, stats: new LoadStats(stats), random: () => 0.5 });
     open.push(() => {
       monitor.close();

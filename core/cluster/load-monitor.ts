@@ -59,7 +59,9 @@ export class LoadMonitor {
   #update(worker: ManagedWorker): void {
     const { load, overload } = worker.protection;
     const wanted =
-      worker.health === 'healthy' && worker.runtime !== 'external' && (load.always || overload !== undefined);
+      worker.health === 'healthy' &&
+      worker.runtime !== 'external' &&
+      (load.always || overload !== undefined || worker.needsLoad);
     const poll = this.#polls.get(worker);
     if (!wanted) {
       this.#remove(worker);
@@ -79,6 +81,11 @@ export class LoadMonitor {
     this.#polls.delete(worker);
     poll.stop();
     poll.forget();
+  }
+
+  /** Something wants to know the load of a worker now; without effect where it is not asked at all. */
+  askSoon(worker: ManagedWorker): void {
+    this.#polls.get(worker)?.askNow();
   }
 
   /** A worker has just answered a probe; see {@link WorkerPoll.onProbe}. */
@@ -118,6 +125,8 @@ class WorkerPoll {
   #mayJoinMs = Number.POSITIVE_INFINITY;
   /** Until then an idle worker is not asked; monotonic ms. */
   #restsUntilMs = 0;
+  /** A question is under way, or waits for its turn. */
+  #asking = false;
   /** The last question went unanswered. */
   #missed = false;
   /** When it last told; monotonic. */
@@ -156,6 +165,13 @@ class WorkerPoll {
     this.#askSoon();
   }
 
+  /** Unless it is asked already. */
+  askNow(): void {
+    if (this.#asking || this.#probe.absent) return;
+    this.#timer?.cancel();
+    this.#askSoon();
+  }
+
   /** Nothing is known of its load any more: an old report must neither keep requests away nor draw them in. */
   forget(): void {
     this.#setLoad(undefined);
@@ -167,6 +183,7 @@ class WorkerPoll {
     if (this.#abort.signal.aborted) return;
     const worker = this.#worker;
     const answer = await this.#probe.ask(this.#dependencies.client, worker.url, this.#fetchOptions());
+    this.#asking = false;
     if (this.#abort.signal.aborted) return;
     if (answer === 'absent') {
       this.forget();
@@ -197,7 +214,7 @@ class WorkerPoll {
   #setLoad(load: EngineLoad | undefined): void {
     const worker = this.#worker;
     if (load === undefined && worker.engineLoad === undefined) return;
-    worker.engineLoad = load;
+    worker.setEngineLoad(load);
     this.#dependencies.stats?.showLoad(worker);
     this.evaluate();
   }
@@ -210,7 +227,7 @@ class WorkerPoll {
     const isStale = this.#dependencies.clock.monotonicMs() - this.#reportedMs >= staleMs;
     // Other signs of life since the last question that went unanswered speak for it.
     if (isStale && this.#missed && !worker.heard) {
-      worker.setInDoubt(true);
+      worker.guard?.onStale();
       return;
     }
     this.#missed = true;
@@ -230,6 +247,7 @@ class WorkerPoll {
 
   #askSoon(): void {
     this.#mayJoinMs = Number.POSITIVE_INFINITY;
+    this.#asking = true;
     if (this.#enqueue(this)) return;
     const { pollMs } = this.#worker.protection.load;
     this.#timer = this.#dependencies.clock.setCoarseTimer(pollMs * EXPIRY_FACTOR, () => this.forget());

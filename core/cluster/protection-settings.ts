@@ -22,6 +22,8 @@ export interface LivenessSettings {
   readonly stallMs: number;
   /** Without a report, for a worker that used to report its load. */
   readonly staleMs: number;
+  /** Without a piece of any answer, while requests pile up; longer by what their prompts take, up to 2 min. */
+  readonly wedgeMs: number;
 }
 
 /** Everything that may keep requests from a worker beside its health. */
@@ -38,14 +40,14 @@ export interface ProtectionSettings {
   readonly liveness: LivenessSettings;
 }
 
-/** SMG's values: breaker on, 8 waiting requests, KV usage 0.8, polls every 10 s, stall 2 s, stale 15 s. */
+/** SMG's values: breaker on, 8 waiting requests, KV usage 0.8, polls every 10 s, stall 2 s, stale 15 s, wedge 3 s. */
 export const DEFAULT_PROTECTION: ProtectionSettings = {
   breaker: DEFAULT_BREAKER,
   failureStatuses: [408, 500, 502, 503, 504],
   capacityStatuses: [429],
   overload: { waitingRequests: 8, kvUsage: 0.8 },
   load: { pollMs: 10_000, always: false },
-  liveness: { stallMs: 2_000, staleMs: 15_000 },
+  liveness: { stallMs: 2_000, staleMs: 15_000, wedgeMs: 3_000 },
 };
 
 /** SMG's `resilience` block of one worker; what is absent stays as the gateway has it. Values are checked already. */

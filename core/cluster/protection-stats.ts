@@ -13,6 +13,7 @@ export class ProtectionStats {
   readonly #outcomes: Family<Counter>;
   readonly #failures: Family<Gauge>;
   readonly #successes: Family<Gauge>;
+  readonly #doubts: Family<Counter>;
 
   constructor(scope: StatsScope) {
     const labels = ['worker'];
@@ -47,6 +48,15 @@ export class ProtectionStats {
       help: 'Successes in a row in the present state',
       labels,
     });
+    this.#doubts = scope.counter({
+      name: 'smg_worker_stall_transitions_total',
+      help: 'Times that a worker was taken out because of missing signs of life',
+      labels: ['worker', 'reason'],
+    });
+  }
+
+  countDoubt(id: string, reason: 'stall' | 'stale' | 'wedge'): void {
+    this.#doubts.with(id, reason).inc();
   }
 
   ofWorker(id: string): WorkerBreakerStats {

@@ -21,7 +21,7 @@ describe('guard of a worker whose settings change', () => {
       undefined,
     );
     worker.setHealth('healthy');
-    guard = new WorkerGuard(worker, { clock, stats: undefined, probeSoon() {} });
+    guard = new WorkerGuard(worker, { clock, stats: undefined, probeSoon() {}, askLoad() {} });
     worker.guard = guard;
   });
 

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../api/clock.js';
-import type { AttemptOutcome } from '../api/worker.js';
+import type { AttemptOutcome, EngineLoad } from '../api/worker.js';
 import { type BreakerSettings, BreakerState, CircuitBreaker } from './circuit-breaker.js';
 import type { ProtectionStats, WorkerBreakerStats } from './protection-stats.js';
+import { WedgeWatch } from './wedge-watch.js';
 import type { ManagedWorker } from './worker.js';
 import type { RequestGuard } from './worker-observer.js';
 
@@ -14,15 +15,18 @@ export interface WorkerGuardDependencies {
   readonly stats: ProtectionStats | undefined;
   /** Asks for a health probe now. */
   probeSoon(worker: ManagedWorker): void;
+  /** Asks for the load of its engine now. */
+  askLoad(worker: ManagedWorker): void;
 }
 
 /**
- * Drives the circuit breaker of one worker and watches for signs of life after a broken connection: owns their timers, and
- * turns what they say into selection, shares and metrics. Made and ended with the worker.
+ * Drives the circuit breaker of one worker, watches for signs of life after a broken connection and for requests that hang:
+ * owns their timers, and turns what they say into selection, shares and metrics. Made and ended with the worker.
  */
 export class WorkerGuard implements RequestGuard {
   readonly #worker: ManagedWorker;
   readonly #dependencies: WorkerGuardDependencies;
+  readonly #wedge: WedgeWatch;
   #breaker: CircuitBreaker | undefined = undefined;
   #breakerStats: WorkerBreakerStats | undefined = undefined;
   #settings: BreakerSettings | undefined = undefined;
@@ -35,12 +39,21 @@ export class WorkerGuard implements RequestGuard {
   constructor(worker: ManagedWorker, dependencies: WorkerGuardDependencies) {
     this.#worker = worker;
     this.#dependencies = dependencies;
+    this.#wedge = new WedgeWatch(worker, {
+      clock: dependencies.clock,
+      askLoad: dependencies.askLoad,
+      onVerdict: (wedged) => {
+        if (wedged) dependencies.stats?.countDoubt(worker.id, 'wedge');
+        worker.setWedged(wedged);
+      },
+    });
     this.configure();
   }
 
   /** The worker's spec has changed. */
   configure(): void {
     if (!this.#watchesSilence()) this.onContact();
+    this.#wedge.configure(this.#worker.protection.liveness.wedgeMs);
     const settings = this.#worker.protection.breaker;
     if (settings === this.#settings) return;
     this.#settings = settings;
@@ -64,6 +77,7 @@ export class WorkerGuard implements RequestGuard {
 
   /** A request goes to the worker; see {@link CircuitBreaker.onDispatch}. */
   onDispatch(): number {
+    this.#wedge.onDispatch();
     const breaker = this.#breaker;
     if (breaker === undefined || breaker.state !== BreakerState.HalfOpen) return 0;
     const ticket = breaker.onDispatch();
@@ -73,6 +87,7 @@ export class WorkerGuard implements RequestGuard {
 
   /** That request is over. */
   onDone(ticket: number): void {
+    this.#wedge.onDone();
     if (ticket === 0 || this.#breaker === undefined) return;
     this.#breaker.onDone(ticket);
     this.#worker.setShut(!this.#breaker.permits);
@@ -106,7 +121,19 @@ export class WorkerGuard implements RequestGuard {
     this.#stallTimer?.cancel();
     this.#stallTimer = undefined;
     this.#worker.heard = true;
-    this.#worker.setInDoubt(false);
+    this.#worker.setSilent(false);
+  }
+
+  onProgress(): void {
+    this.#wedge.onProgress();
+  }
+
+  onReport(load: EngineLoad): void {
+    this.#wedge.onReport(load);
+  }
+
+  onStale(): void {
+    this.#becomeSilent('stale');
   }
 
   /** Result of a health probe. */
@@ -127,6 +154,7 @@ export class WorkerGuard implements RequestGuard {
   close(): void {
     this.#cancelTimer();
     this.#stallTimer?.cancel();
+    this.#wedge.close();
   }
 
   #readmit(): void {
@@ -189,11 +217,16 @@ export class WorkerGuard implements RequestGuard {
   #watchSilence(): void {
     if (!this.#watchesSilence()) return;
     const { stallMs } = this.#worker.protection.liveness;
-    if (this.#stallTimer !== undefined || this.#worker.inDoubt) return;
+    if (this.#stallTimer !== undefined || this.#worker.silent) return;
     this.#worker.awaitsContact = true;
     this.#stallTimer = this.#dependencies.clock.setTimer(stallMs, () => {
       this.#stallTimer = undefined;
-      this.#worker.setInDoubt(true);
+      this.#becomeSilent('stall');
     });
+  }
+
+  #becomeSilent(reason: 'stall' | 'stale'): void {
+    if (!this.#worker.silent) this.#dependencies.stats?.countDoubt(this.#worker.id, reason);
+    this.#worker.setSilent(true);
   }
 }

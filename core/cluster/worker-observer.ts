@@ -1,4 +1,4 @@
-import type { AttemptOutcome, WorkerHealth } from '../api/worker.js';
+import type { AttemptOutcome, EngineLoad, WorkerHealth } from '../api/worker.js';
 import type { ManagedWorker } from './worker.js';
 
 /**
@@ -15,6 +15,12 @@ export interface RequestGuard {
   onAnswering(startedMs: number): void;
   onOutcome(outcome: AttemptOutcome, startedMs: number): void;
   onContact(): void;
+  /** A piece of an answer has come while that was awaited. */
+  onProgress(): void;
+  /** Its engine has reported its load. */
+  onReport(load: EngineLoad): void;
+  /** It used to report its load and has fallen silent. */
+  onStale(): void;
   /** Result of a health probe. */
   onProbe(ok: boolean): void;
   /** Health checks have found the worker well again. */

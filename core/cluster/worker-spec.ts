@@ -1,6 +1,7 @@
 import type { Priority } from '../api/scalars.js';
 import type { ByokMode, ModelCard, UpstreamTimeouts, WorkerRuntime, WorkerType } from '../api/worker.js';
 import type { ProtectionSettings } from './protection-settings.js';
+import type { RankScheduler } from './rank-loads.js';
 import type { UpstreamTlsSettings } from './upstream-tls.js';
 
 /** How a worker is probed. */
@@ -119,6 +120,8 @@ export interface WorkerSpec {
   readonly drain: DrainSettings;
   /** Chooses the data-parallel rank of an engine that has several (label `dp_size`). Default: the engine does. */
   readonly dpAware?: boolean;
+  /** By what it chooses. Default requests in flight. */
+  readonly dpScheduler?: RankScheduler | undefined;
   /** Undefined: `DEFAULT_PROTECTION`. */
   readonly protection?: ProtectionSettings | undefined;
 }

@@ -8,6 +8,7 @@ import type {
   LoadHold,
   LoadOwner,
   ModelCard,
+  RequestWork,
   StatusVerdict,
   Worker,
   WorkerHealth,
@@ -16,6 +17,7 @@ import type {
 } from '../api/worker.js';
 import { DEFAULT_PROTECTION, type ProtectionSettings } from './protection-settings.js';
 import { RankLoads } from './rank-loads.js';
+import { RequestProgress } from './request-progress.js';
 import { backendOf, cardsOf, maxInFlightOf, providerOf, ranksOf, shareOf, type WorkerFacts } from './worker-facts.js';
 import { workerId } from './worker-identity.js';
 import { WorkerLoadHold } from './worker-load-hold.js';
@@ -51,7 +53,7 @@ export class ManagedWorker implements Worker {
   available = false;
   overloaded = false;
   inDoubt = false;
-  engineLoad: EngineLoad | undefined = undefined;
+  #engineLoad: EngineLoad | undefined = undefined;
   /** What keeps requests from it; set while it is registered. */
   guard: RequestGuard | undefined = undefined;
   /** Its guard wants to know of the next sign of life. */
@@ -59,12 +61,16 @@ export class ManagedWorker implements Worker {
   /** Whether there was one since that was last set to false. */
   heard = false;
   inFlight = 0;
+  /** What its requests in flight show of it. */
+  readonly progress = new RequestProgress();
   readonly #observer: WorkerObserver;
   readonly #loadGauge: Gauge | undefined;
   #spec: WorkerSpec;
   #facts: WorkerFacts | undefined = undefined;
   /** Its guard lets no request through. */
   #shut = false;
+  #silent = false;
+  #wedged = false;
   #lastHold: WorkerLoadHold | undefined = undefined;
   #ranks: RankLoads | undefined = undefined;
   #warmth = 1;
@@ -100,10 +106,10 @@ export class ManagedWorker implements Worker {
     return this.#spec;
   }
 
-  acquireLoad(owner?: LoadOwner): LoadHold {
+  acquireLoad(owner?: LoadOwner, work?: RequestWork): LoadHold {
     this.inFlight += 1;
     this.#loadGauge?.inc();
-    const hold = new WorkerLoadHold(this, owner, this.#lastHold, this.guard?.onDispatch() ?? 0, this.#ranks);
+    const hold = new WorkerLoadHold(this, owner, this.#lastHold, this.guard?.onDispatch() ?? 0, this.#ranks, work);
     if (this.#lastHold !== undefined) this.#lastHold.next = hold;
     this.#lastHold = hold;
     return hold;
@@ -131,6 +137,22 @@ export class ManagedWorker implements Worker {
       if (hold.owner !== undefined) owners.push(hold.owner);
     }
     for (const owner of owners) owner.onWorkerCut();
+  }
+
+  get engineLoad(): EngineLoad | undefined {
+    return this.#engineLoad;
+  }
+
+  /** What its engine last said of its load; undefined: that is no longer known. */
+  setEngineLoad(load: EngineLoad | undefined): void {
+    this.#engineLoad = load;
+    this.#ranks?.observe(load);
+    if (load !== undefined) this.guard?.onReport(load);
+  }
+
+  /** Something but protection goes by what its engine reports. */
+  get needsLoad(): boolean {
+    return this.#ranks?.scheduler === 'min_tokens';
   }
 
   get protection(): ProtectionSettings {
@@ -199,9 +221,25 @@ export class ManagedWorker implements Worker {
     this.#observer.onWorkerChange(this, 'selection', this.health);
   }
 
-  /** False: it was heard. */
-  setInDoubt(inDoubt: boolean): void {
-    this.awaitsContact = inDoubt;
+  get silent(): boolean {
+    return this.#silent;
+  }
+
+  /** It is not heard any more; false: it was heard. */
+  setSilent(silent: boolean): void {
+    this.awaitsContact = silent;
+    this.#silent = silent;
+    this.#doubt();
+  }
+
+  /** Requests hang on it. */
+  setWedged(wedged: boolean): void {
+    this.#wedged = wedged;
+    this.#doubt();
+  }
+
+  #doubt(): void {
+    const inDoubt = this.#silent || this.#wedged;
     if (inDoubt === this.inDoubt) return;
     this.inDoubt = inDoubt;
     this.#observer.onWorkerChange(this, 'selection', this.health);
@@ -236,7 +274,11 @@ export class ManagedWorker implements Worker {
     this.labels = { ...facts?.labels, ...spec.labels };
     this.share = shareOf(spec, this.#warmth);
     const ranks = spec.dpAware === true ? ranksOf(this.labels) : 1;
-    if (ranks !== (this.#ranks?.size ?? 1)) this.#ranks = ranks > 1 ? new RankLoads(ranks) : undefined;
+    const scheduler = spec.dpScheduler ?? 'min_requests';
+    if (ranks !== (this.#ranks?.size ?? 1) || (ranks > 1 && scheduler !== this.#ranks?.scheduler)) {
+      this.#ranks = ranks > 1 ? new RankLoads(ranks, scheduler) : undefined;
+      this.#ranks?.observe(this.#engineLoad);
+    }
     const maxInFlight = this.maxInFlight;
     this.maxInFlight = maxInFlightOf(this.labels);
     const cards = cardsOf(spec, facts);

@@ -62,6 +62,7 @@ export function createProcessServices(logOptions: LogOptions, version: string): 
     clock,
     stats: new ProtectionStats(stats),
     probeSoon: (worker) => checker.probeSoon(worker),
+    askLoad: (worker) => loadMonitor.askSoon(worker),
   });
   const loadMonitor: LoadMonitor = new LoadMonitor(registry, { client, clock, stats: new LoadStats(stats) });
 

@@ -10,6 +10,7 @@ import {
   type LoadOwner,
   type Policy,
   type PolicyContext,
+  type RequestWork,
   type StreamFilter,
   type StreamFilterCallbacks,
   type Worker,
@@ -48,6 +49,7 @@ class StubWorker {
   available = true;
   overloaded = false;
   inDoubt = false;
+  work: RequestWork | undefined = undefined;
   priority = 50;
   share = 1;
   maxInFlight = Number.POSITIVE_INFINITY;
@@ -61,7 +63,8 @@ class StubWorker {
     this.url = `http://${name}.test`;
   }
 
-  acquireLoad(owner: LoadOwner): LoadHold {
+  acquireLoad(owner: LoadOwner, work?: RequestWork): LoadHold {
+    this.work = work;
     this.inFlight += 1;
     this.owner = owner;
     const release = (): void => {
@@ -82,6 +85,11 @@ class StubPolicy implements Policy {
     this.context = context;
     return candidates[this.index] as Worker;
   }
+}
+
+/** Of eight bytes. */
+function stubRequest(model: string): InferenceRequest {
+  return { model, stream: true, bytes: () => Buffer.alloc(8) } as unknown as InferenceRequest;
 }
 
 /** Stands for `inference` and `model`: sets the cluster, then hands down the request, if there is one. */
@@ -143,7 +151,7 @@ function createBench(count: number): Bench {
         { prepare: (streamInfo) => streamInfo.attempts.push(...attempts) },
       );
       harness.sendHeaders(chatRequestHeaders(), model === undefined);
-      if (model !== undefined) top?.callbacks.continueWithRequest({ model } as InferenceRequest);
+      if (model !== undefined) top?.callbacks.continueWithRequest(stubRequest(model));
       return harness;
     },
   };
@@ -159,6 +167,7 @@ test('picks with the request in hand and passes head and request on', async () =
   const harness = await bench.run('m');
   assert.equal(bench.policy.context?.model, 'm');
   assert.equal(bench.policy.context?.request?.model, 'm');
+  assert.deepEqual(bench.workers[0]?.work, { promptTokens: 2, streams: true });
   assert.equal(bench.policy.context?.headers, harness.terminal.headers);
   assert.equal(harness.terminal.request?.model, 'm');
   assert.equal(harness.terminal.callbacks.run.worker, bench.workers[1]);

@@ -9,6 +9,7 @@ import {
   type LoadOwner,
   type PolicyContext,
   type RequestHeaders,
+  type RequestWork,
   type StreamFilter,
   type StreamFilterCallbacks,
   type Worker,
@@ -18,6 +19,9 @@ import type { PolicyFilterConfig } from './config.js';
 
 /** What a client is told to wait when no worker can take its request; health may have changed by then. */
 const RETRY_AFTER_MS = 1_000;
+
+/** Of a request body, JSON around the prompt included. */
+const BYTES_PER_TOKEN = 4;
 
 /** A longer name is cut in messages. */
 const MAX_SHOWN_NAME = 100;
@@ -87,15 +91,21 @@ export class PolicyFilter implements StreamFilter, LoadOwner {
     const policy = this.#shared.policyOf(cluster);
     const worker = policy.pick(candidates, context);
     this.#shared.countSelection(cluster, policy, worker, context.model);
-    const hold = worker.acquireLoad(this);
+    const hold = worker.acquireLoad(this, context.request === undefined ? undefined : workOf(context.request));
     scope.own(hold);
     const startedMs = this.#shared.clock.monotonicMs();
-    const attempt: Attempt = { worker, dpRank: hold.dpRank, status: 0, error: undefined, startedMs, endedMs: 0 };
+    const { dpRank, answer } = hold;
+    const attempt: Attempt = { worker, dpRank, answer, status: 0, error: undefined, startedMs, endedMs: 0 };
     streamInfo.attempts.push(attempt);
     run.worker = worker;
     run.attempt = attempt;
     this.#attempt = attempt;
   }
+}
+
+/** Its bytes stand for its tokens, which nobody has counted. */
+function workOf(request: InferenceRequest): RequestWork {
+  return { promptTokens: Math.ceil(request.bytes().length / BYTES_PER_TOKEN) || 1, streams: request.stream };
 }
 
 function createShedError(retryAfterMs: number): GatewayError {

@@ -105,13 +105,13 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
 
   onData(bytes: Buffer, endStream: boolean, framed: Buffer | undefined): void {
     if (endStream) this.#onEnd();
-    else this.#worker?.recordContact();
+    else this.#onPiece();
     this.#callbacks.encodeData(bytes, endStream, framed);
   }
 
   onDelta(delta: Delta, endStream: boolean): void {
     if (endStream) this.#onEnd();
-    else this.#worker?.recordContact();
+    else this.#onPiece();
     this.#callbacks.encodeDelta(delta, endStream);
   }
 
@@ -120,9 +120,16 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
     this.#callbacks.encodeTrailers(trailers);
   }
 
+  #onPiece(): void {
+    const answer = this.#attempt?.answer;
+    if (answer === undefined) this.#worker?.recordContact();
+    else answer.onPiece();
+  }
+
   /** The answer was seen whole. */
   #onEnd(): void {
     this.#finished = true;
+    this.#onPiece();
     if (this.#answersWell) (this.#worker as Worker).recordOutcome('success', this.#attempt?.startedMs ?? 0);
   }
 
@@ -195,11 +202,15 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
   // ── back-pressure ─────────────────────────────────────────────────────────────────────────────────────────────
 
   onAboveWriteBufferHighWatermark(): void {
-    if (!this.#finished) this.#exchange?.pause();
+    if (this.#finished) return;
+    this.#attempt?.answer?.onPaused(true);
+    this.#exchange?.pause();
   }
 
   onBelowWriteBufferLowWatermark(): void {
-    if (!this.#finished) this.#exchange?.resume();
+    if (this.#finished) return;
+    this.#attempt?.answer?.onPaused(false);
+    this.#exchange?.resume();
   }
 }
 

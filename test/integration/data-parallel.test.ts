@@ -54,11 +54,11 @@ describe('data-parallel engines', () => {
     engine.server.close();
   });
 
-  const post = (): Promise<number> =>
+  const post = (content = ''): Promise<number> =>
     fetch(`${gateway.url}/v1/chat/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: '{"model":"m","data_parallel_rank":9,"messages":[]}',
+      body: JSON.stringify({ model: 'm', data_parallel_rank: 9, messages: [{ role: 'user', content }] }),
     }).then(async (response) => {
       await response.arrayBuffer();
       return response.status;
@@ -87,6 +87,26 @@ describe('data-parallel engines', () => {
     assert.deepEqual(engine.ranks.slice(6).sort(), [0, 1]);
     engine.release(6);
     assert.deepEqual(await Promise.all(answers), new Array(8).fill(200));
+  });
+
+  it('with min_tokens each request names the rank with the fewest tokens, not the fewest requests', async () => {
+    const worker = `{ url: "${url}", runtime: sglang, models: [m], labels: { dp_size: "2" } }`;
+    const refused = await gateway.reload(
+      `clusters: [{ name: c, dp: { aware: false, scheduler: min_tokens }, workers: [${worker}] }]`,
+    );
+    assert.equal(refused.ok, false);
+    const result = await gateway.reload(
+      `clusters: [{ name: tokens, dp: { scheduler: min_tokens }, workers: [${worker}] }]`,
+    );
+    assert.equal(result.ok, true);
+    const answers: Promise<number>[] = [];
+    for (const content of ['long '.repeat(1_000), 'a', 'b', 'c']) {
+      answers.push(post(content));
+      await engine.holds(answers.length);
+    }
+    assert.deepEqual(engine.ranks.slice(-4), [0, 1, 1, 1]);
+    engine.release(4);
+    assert.deepEqual(await Promise.all(answers), new Array(4).fill(200));
   });
 
   it('may have their ranks stated with everything else, so that nothing is asked', async () => {

@@ -47,7 +47,8 @@ function clusterDefaults(cluster: ClusterConfig) {
     tls: tlsSettings(cluster),
     startup: startupSettings(cluster),
     drain: drainSettings(cluster),
-    dpAware: cluster.dp.aware,
+    dpAware: cluster.dp.aware ?? cluster.dp.scheduler !== undefined,
+    dpScheduler: cluster.dp.scheduler,
     protection: protectionSettings(cluster),
   };
 }
@@ -172,7 +173,7 @@ export function protectionSettings(cluster: ClusterConfig): ProtectionSettings {
           },
     overload: overload === 'off' ? undefined : overloadLimits(overload),
     load: { pollMs: load.poll_every, always: load.when === 'always' },
-    liveness: { stallMs: liveness.stall, staleMs: liveness.stale },
+    liveness: { stallMs: liveness.stall, staleMs: liveness.stale, wedgeMs: liveness.wedge },
   };
 }
 

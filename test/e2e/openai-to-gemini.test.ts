@@ -27,9 +27,9 @@ const TOOLS: OpenAI.ChatCompletionTool[] = ['add', 'now'].map((name) => ({
 /** Two calls of one step; the first is signed. */
 const TWO_CALLS: GeminiScript = {
   pieces: [
-    { parts: [{ text: 'thinking', thought: true } as object] },
-    { parts: [{ functionCall: { name: 'add', args: { a: 1 } }, thoughtSignature: 'c2lnbmF0dXJl' } as object] },
-    { parts: [{ functionCall: { name: 'now', args: {} } } as object] },
+    { parts: [{ text: 'thinking', thought: true }] },
+    { parts: [{ functionCall: { name: 'add', args: { a: 1 } }, thoughtSignature: 'c2lnbmF0dXJl' }] },
+    { parts: [{ functionCall: { name: 'now', args: {} } }] },
     { parts: [], finish: 'STOP' },
   ],
   thoughtTokens: 7,
@@ -105,7 +105,7 @@ resilience: { retry: off }
   });
 
   it('shows thoughts, and asks for them by effort', async () => {
-    const pieces = [{ parts: [{ text: 'hm', thought: true } as object] }, { parts: [{ text: 'Yes' }], finish: 'STOP' }];
+    const pieces = [{ parts: [{ text: 'hm', thought: true }] }, { parts: [{ text: 'Yes' }], finish: 'STOP' }];
     const [choice] = await both({ pieces, thoughtTokens: 9 }, { reasoning_effort: 'medium' });
     assert.equal((choice?.message as { reasoning_content?: string } | undefined)?.reasoning_content, 'hm');
     assert.equal(choice?.message.content, 'Yes');
@@ -146,7 +146,8 @@ resilience: { retry: off }
       response_format: { type: 'json_schema', json_schema: { name: 'x', schema, strict: true } },
     });
     assert.deepEqual(answer.choices[0]?.message.parsed, { a: 1 });
-    assert.deepEqual(fake.lastBody.generationConfig, {
+    const asked: unknown = fake.lastBody.generationConfig;
+    assert.deepEqual(asked, {
       responseMimeType: 'application/json',
       responseJsonSchema: schema,
     });
@@ -155,7 +156,8 @@ resilience: { retry: off }
       messages: [USER],
       response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { ...schema, $defs: {} } } },
     });
-    assert.deepEqual(fake.lastBody.generationConfig?.responseSchema, {
+    const { generationConfig } = fake.lastBody;
+    assert.deepEqual(generationConfig?.responseSchema, {
       type: 'object',
       properties: { a: { type: 'integer' } },
       required: ['a'],

@@ -2,11 +2,18 @@ import { type FakeAnswer, FakeProvider, type FakeProviderOptions, type FakeReque
 import { googleError, refusalOfBody, refusalOfKey, refusalOfMeaning, refusalOfModel } from './gemini-errors.js';
 import type { GenerateContentBody } from './gemini-schema.js';
 
+/** One part of an answer; any of the API's fields. */
+export interface GeminiAnswerPart {
+  readonly text?: string;
+  readonly thoughtSignature?: string;
+  readonly [field: string]: unknown;
+}
+
 /** A piece of one candidate, as Gemini's stream sends them. */
 export interface GeminiPiece {
   /** Default 0. */
   readonly index?: number;
-  readonly parts?: readonly (object & { readonly text?: string; readonly thoughtSignature?: string })[];
+  readonly parts?: readonly GeminiAnswerPart[];
   readonly finish?: string;
   readonly grounding?: object;
   readonly logprobs?: object;
@@ -166,9 +173,9 @@ function whole(script: GeminiScript, head: object): object {
   return { candidates, usageMetadata, ...head };
 }
 
-function joinTexts(parts: NonNullable<GeminiPiece['parts']>): NonNullable<GeminiPiece['parts']> {
+function joinTexts(parts: readonly GeminiAnswerPart[]): readonly GeminiAnswerPart[] {
   const joined: Record<string, unknown>[] = [];
-  for (const part of parts as readonly Record<string, unknown>[]) {
+  for (const part of parts) {
     const last = joined.at(-1);
     const isText = typeof part.text === 'string' && part.thoughtSignature === undefined;
     if (

@@ -32,8 +32,8 @@ export default defineBackend({
     return new HttpBackend(
       {
         type: 'azure',
-        nativeApis: OPENAI_APIS.filter((api) => api !== 'messages'),
-        missingApis: ['generate', 'messages', 'rerank', 'classify', 'score'],
+        nativeApis: OPENAI_APIS.filter((api) => api !== 'messages' && api !== 'count_tokens'),
+        missingApis: ['generate', 'messages', 'count_tokens', 'rerank', 'classify', 'score'],
         prepare: (request, { headers }: BackendCall) => {
           treatment.apply(request);
           const deployment = deploymentOf(request.model ?? '');

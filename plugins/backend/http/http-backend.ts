@@ -6,8 +6,12 @@ import {
   type InferenceRequest,
   type UpstreamClient,
   type UpstreamExchange,
+  type UpstreamHandler,
+  type Worker,
 } from '../../../core/api/index.js';
 import { WorkerAddresses } from '../translate/worker-addresses.js';
+import { noTokenizer, TokenCount } from './token-count.js';
+import { type TokenizeInput, tokenizeBody } from './tokenize-request.js';
 
 /** Client apis that engines with an OpenAI surface take as they are. */
 export const OPENAI_APIS: readonly string[] = [
@@ -33,7 +37,12 @@ export interface HttpDialect {
   prepare?(request: InferenceRequest, call: BackendCall): void;
   /** What stands in the worker's paths for the `/v1` of the client's. Default the same. */
   readonly versionPath?: string;
+  /** What its `/tokenize` takes, by which tokens are counted where it has no endpoint for that. Absent: it has none. */
+  readonly tokenize?: TokenizeInput;
 }
+
+/** The api that asks how many tokens a request is. */
+const COUNT_TOKENS = 'count_tokens';
 
 /**
  * Backend of workers that speak the client's dialect over HTTP: the body goes out byte for byte, the answer comes back
@@ -46,6 +55,8 @@ export class HttpBackend implements Backend {
   readonly #missingApis: ReadonlySet<string>;
   readonly #client: UpstreamClient;
   readonly #addresses = new WorkerAddresses();
+  /** Without an endpoint that counts tokens, as they said; forgotten with the worker. */
+  readonly #withoutCount = new WeakSet<Worker>();
 
   constructor(dialect: HttpDialect, client: UpstreamClient) {
     this.type = dialect.type;
@@ -59,15 +70,51 @@ export class HttpBackend implements Backend {
     const { headers, request } = call;
     let body: Buffer | undefined;
     if (request !== undefined) {
-      if (this.#missingApis.has(request.api)) throw createMissingApiError();
+      if (this.#missingApis.has(request.api)) throw createMissingApiError(request.api);
       body = this.#prepared(request, call).bytes();
       headers.set('content-type', request.contentType);
     }
     const { origin, basePath } = this.#addresses.of(call.worker);
     headers.path = basePath + this.#workerPath(headers.path);
     headers.authority = '';
-    const { tls } = call.worker;
-    return this.#client.send({ url: origin, headers, body, timeouts: call.timeouts, tls }, sink);
+    if (request?.api === COUNT_TOKENS && this.#dialect.tokenize !== undefined) {
+      return this.#countTokens(call, request, body, sink);
+    }
+    return this.#sendTo(origin, call, headers, body, sink);
+  }
+
+  #countTokens(
+    call: BackendCall,
+    request: InferenceRequest,
+    body: Buffer | undefined,
+    sink: BackendSink,
+  ): UpstreamExchange {
+    const { worker } = call;
+    const { origin, basePath } = this.#addresses.of(worker);
+    const count = new TokenCount(
+      sink,
+      (handler) => {
+        const question = tokenizeBody(request.conversation(), request.model, this.#dialect.tokenize as TokenizeInput);
+        const headers = call.headers.clone();
+        headers.path = `${basePath}/tokenize`;
+        headers.set('content-type', 'application/json');
+        return this.#sendTo(origin, call, headers, Buffer.from(JSON.stringify(question), 'utf8'), handler);
+      },
+      () => this.#withoutCount.add(worker),
+    );
+    if (this.#withoutCount.has(worker)) return count.tokenize();
+    return count.ask((handler) => this.#sendTo(origin, call, call.headers.clone(), body, handler));
+  }
+
+  #sendTo(
+    origin: string,
+    call: BackendCall,
+    headers: BackendCall['headers'],
+    body: Buffer | undefined,
+    handler: UpstreamHandler,
+  ): UpstreamExchange {
+    const { timeouts, worker } = call;
+    return this.#client.send({ url: origin, headers, body, timeouts, tls: worker.tls }, handler);
   }
 
   /** As this worker gets it. A changed one is this attempt's own: the next may go to a worker of another kind. */
@@ -88,7 +135,8 @@ export class HttpBackend implements Backend {
   }
 }
 
-function createMissingApiError(): GatewayError {
+function createMissingApiError(api: string): GatewayError {
+  if (api === COUNT_TOKENS) return noTokenizer();
   return new GatewayError('endpoint_not_supported', 'The engine that serves this model does not have this endpoint', {
     details: 'api_missing_in_engine',
   });

@@ -13,8 +13,8 @@ export default defineBackend({
     return new HttpBackend(
       {
         type: 'openai',
-        nativeApis: OPENAI_APIS.filter((api) => api !== 'messages'),
-        missingApis: ['generate', 'messages', 'rerank', 'classify', 'score'],
+        nativeApis: OPENAI_APIS.filter((api) => api !== 'messages' && api !== 'count_tokens'),
+        missingApis: ['generate', 'messages', 'count_tokens', 'rerank', 'classify', 'score'],
         prepare: (request) => treatment.apply(request),
       },
       client,

@@ -18,6 +18,7 @@ export default defineBackend({
         type: 'openai_compatible',
         nativeApis: [...OPENAI_APIS, 'generate'],
         missingApis: [],
+        tokenize: 'messages',
         prepare: (request, { worker }: BackendCall) => {
           if (worker.runtime === 'external') treatment.apply(request);
         },

@@ -9,5 +9,8 @@ export default defineBackend({
   configSchema: z.strictObject({}),
   inject: [UpstreamClient],
   create: (_config, _lifetime, client) =>
-    new HttpBackend({ type: 'sglang_http', nativeApis: [...OPENAI_APIS, 'generate'], missingApis: [] }, client),
+    new HttpBackend(
+      { type: 'sglang_http', nativeApis: [...OPENAI_APIS, 'generate'], missingApis: [], tokenize: 'prompt' },
+      client,
+    ),
 });

@@ -6,6 +6,7 @@ import {
   type UpstreamClient,
   type UpstreamExchange,
 } from '../../../core/api/index.js';
+import { noTokenizer } from '../http/token-count.js';
 import { TranslatedExchange } from './translated-exchange.js';
 import { WorkerAddresses } from './worker-addresses.js';
 import type { EncodedRequest, WorkerDialect } from './worker-dialect.js';
@@ -34,6 +35,7 @@ export class TranslatingBackend implements Backend {
     const { request } = call;
     if (request === undefined || this.#native.has(request.api)) return this.#forward(call, sink);
     if (request.format !== 'json') throw notCarried(request.api);
+    if (request.api === 'count_tokens') throw noTokenizer();
     const conversation = request.conversation();
     const encoded = this.#dialect.encode(conversation, call);
     const decoder = this.#dialect.createDecoder(conversation, call);

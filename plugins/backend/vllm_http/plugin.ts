@@ -9,5 +9,8 @@ export default defineBackend({
   configSchema: z.strictObject({}),
   inject: [UpstreamClient],
   create: (_config, _lifetime, client) =>
-    new HttpBackend({ type: 'vllm_http', nativeApis: OPENAI_APIS, missingApis: ['generate'] }, client),
+    new HttpBackend(
+      { type: 'vllm_http', nativeApis: OPENAI_APIS, missingApis: ['generate'], tokenize: 'messages' },
+      client,
+    ),
 });

@@ -14,8 +14,8 @@ export default defineBackend({
     return new HttpBackend(
       {
         type: 'xai',
-        nativeApis: OPENAI_APIS.filter((api) => api !== 'messages'),
-        missingApis: ['generate', 'messages', 'rerank', 'classify', 'score', 'audio_transcriptions'],
+        nativeApis: OPENAI_APIS.filter((api) => api !== 'messages' && api !== 'count_tokens'),
+        missingApis: ['generate', 'messages', 'count_tokens', 'rerank', 'classify', 'score', 'audio_transcriptions'],
         prepare: (request) => {
           treatment.apply(request);
           prepareXaiResponses(request);

@@ -123,6 +123,7 @@ export const clusterSchema = z.strictObject({
   name: resourceName().describe('Unique; used in routes, logs and metrics. Default `default`, then `cluster_2`, …'),
   workers: z.array(workerSchema).default([]).describe('Workers. A string is a URL.'),
   policy: policySchema.optional().describe('Name under `policies`, or a policy type. Default power_of_two.'),
+  runtime: workerFields.runtime.optional().describe('Engine behind its workers that name none themselves.'),
   provider: workerFields.provider.optional().describe('Cloud API behind its workers that name none themselves.'),
   url: workerUrl()
     .optional()

@@ -1,6 +1,7 @@
 import type { FlagSpec } from './flag-spec.js';
 import {
   asAdministratorKey,
+  asBackend,
   asBytes,
   asConcurrency,
   asCount,
@@ -133,6 +134,17 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
     'Longest pause between checks until it is up. Default 5.',
   ),
   built(ROUTING, '--policy', 'POLICY', [...CLI, 'policy'], asText, 'How a worker is chosen. Default power_of_two.'),
+  {
+    ...built(
+      WORKERS,
+      '--backend',
+      'KIND',
+      CLI,
+      asBackend,
+      'Cloud API: openai (any, by its address), anthropic, gemini, xai, azure; or an engine, which is found out.',
+    ),
+    aliases: ['--runtime'],
+  },
   toggle(ROUTING, '--dp-aware', [...CLI, 'dp', 'aware'], true, 'Choose the data-parallel rank of engines.'),
   toggle(
     ROUTING,

@@ -49,6 +49,11 @@ export function asOneOf(...words: readonly string[]): FlagTransform {
   };
 }
 
+/** Cloud APIs that `--backend` knows; SMG has the first three. */
+export const CLOUD_BACKENDS: readonly string[] = ['openai', 'anthropic', 'gemini', 'xai', 'azure'];
+const ENGINE_BACKENDS: readonly string[] = ['sglang', 'vllm', 'trtllm', 'tokenspeed'];
+export const asBackend: FlagTransform = asOneOf(...ENGINE_BACKENDS, ...CLOUD_BACKENDS);
+
 /** Where workers are found: the flags of that kind say the rest. */
 export const asDiscoveryProvider: FlagTransform = (text) => {
   if (text === 'kubernetes') throw new FlagValueError('"kubernetes" is not built yet; "file" is');

@@ -3,7 +3,7 @@ import { didYouMean } from './did-you-mean.js';
 import { type Assignment, valueNode } from './env-overlay.js';
 import type { FlagSpec } from './flag-spec.js';
 import { FLAGS } from './flag-table.js';
-import { FlagValueError } from './flag-values.js';
+import { CLOUD_BACKENDS, FlagValueError } from './flag-values.js';
 import { redactUrls } from './secret.js';
 
 /** What a command line says. */
@@ -172,6 +172,7 @@ class FlagParser {
       // It only chooses what other flags say.
       if (spec.path === undefined) return [];
       if (spec.name === '--cors-allowed-origins' && transformed.length === 0) return [];
+      if (spec.name === '--backend') return backendAssignments(String(value), origin);
       return [{ path, node: nodeOf(value, path, origin, { literal: spec.interpolated !== true }) }];
     } catch (error) {
       if (!(error instanceof FlagValueError)) throw error;
@@ -220,11 +221,18 @@ class FlagParser {
     }
   }
 
+  /** A cloud API whose address is known needs no worker URL. */
+  #namesCloud(): boolean {
+    const backend = BY_NAME.get('--backend');
+    const value = backend === undefined ? undefined : this.#seen.get(backend)?.values[0];
+    return value !== undefined && value !== 'openai' && CLOUD_BACKENDS.includes(value);
+  }
+
   /** Settings of the cluster `cli` mean nothing without its workers. The client key is sent to them as well, as SMG does. */
   #splitUnused(patch: readonly Assignment[]): { used: Assignment[]; unused: string[] } {
     const ofCluster = (assignment: Assignment): boolean =>
       assignment.path[0] === 'clusters' && assignment.path[1] === 'cli' && assignment.node.origin.label !== '--set';
-    if (!this.#has('--worker-urls') && !this.#has('--discovery-file')) {
+    if (!this.#has('--worker-urls') && !this.#has('--discovery-file') && !this.#namesCloud()) {
       const unused = patch.filter(ofCluster).map(({ node }) => node.origin.label);
       return {
         used: patch.filter((assignment) => !ofCluster(assignment)),
@@ -236,6 +244,14 @@ class FlagParser {
     this.#warnings.push('--api-key: the key of the clients is sent to the workers too, as SMG does');
     return { used: [...patch, { path: ['clusters', 'cli', 'api_key'], node: key.node }], unused: [] };
   }
+}
+
+/** Engines are found out. `openai` stands for any cloud API, of which the address of the worker tells which. */
+function backendAssignments(backend: string, origin: Origin): Assignment[] {
+  if (!CLOUD_BACKENDS.includes(backend)) return [];
+  const [key, value] = backend === 'openai' ? ['runtime', 'external'] : ['provider', backend];
+  const path = ['clusters', 'cli', key as string];
+  return [{ path, node: nodeOf(value, path, origin) }];
 }
 
 function isOff(spec: FlagSpec): boolean {

@@ -1,13 +1,16 @@
 import * as z from 'zod';
 import type { RequestMatch } from '../core/api/request-match.js';
+import type { ByokMode } from '../core/api/worker.js';
 import { clusterSchema, drainSchema, healthCheckSchema, type WorkerConfig } from './cluster.js';
 import type { Origin } from './config-node.js';
 import { filterEntrySchema } from './filters.js';
 import { listenerSchema } from './listener.js';
 import { adminSchema, runtimeSchema } from './operations.js';
 import { sharedProtectionShape } from './protection.js';
+import { providerSchema } from './provider.js';
 import { routeSchema } from './route.js';
 import { offOr } from './scalars.js';
+import type { Secret } from './secret.js';
 import { telemetrySchema } from './telemetry.js';
 
 const pluginBlock = (filter: string) => z.record(z.string(), z.unknown()).describe(`Config of the filter ${filter}.`);
@@ -65,6 +68,10 @@ export const gatewaySchema = z.strictObject({
     .record(z.string(), z.looseObject({ type: z.string().describe('Policy type; its settings stand beside it.') }))
     .default({})
     .describe('Policies by name.'),
+  providers: z
+    .record(z.string().min(1).max(64), providerSchema)
+    .default({})
+    .describe('Cloud APIs by name: keys that their workers share, and how requests to them are changed.'),
   models: modelsSchema,
   resilience: resilienceSchema,
   auth: pluginBlock('auth').optional(),
@@ -104,6 +111,22 @@ export interface PolicyConfig {
   readonly parsed: unknown;
 }
 
+/** A cloud API as the file and the environment know it. */
+export interface ProviderConfig {
+  /** Canonical. */
+  readonly name: string;
+  readonly key: Secret | undefined;
+  readonly list_key: Secret | undefined;
+  readonly byok: ByokMode | undefined;
+  readonly url: string | undefined;
+  /** Type of its backend plugin. */
+  readonly backend: string;
+  /** Settings of that backend. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** After the schema of the backend. */
+  readonly parsed: unknown;
+}
+
 /** Engines that a cluster starts. */
 export interface EngineConfig {
   readonly type: string;
@@ -126,6 +149,8 @@ export interface ClusterConfig extends Omit<ParsedCluster, 'policy' | 'engine' |
   readonly policy: PolicyConfig;
   readonly engine: EngineConfig | undefined;
   readonly discovery: DiscoveryConfig | undefined;
+  /** Of the whole file: its workers may be of any. */
+  readonly providers: readonly ProviderConfig[];
 }
 
 /** Change of one filter on one route. */
@@ -152,4 +177,5 @@ export interface GatewayConfig
   readonly filters: readonly FilterConfig[];
   readonly clusters: readonly ClusterConfig[];
   readonly routes: readonly RouteConfig[];
+  readonly providers: readonly ProviderConfig[];
 }

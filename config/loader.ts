@@ -21,6 +21,7 @@ import { isGlob, resolveInclude } from './include.js';
 import { collectSecrets, interpolate } from './interpolation.js';
 import { assignNode, mergeNodes } from './node-merge.js';
 import { resolvePlugins } from './plugin-configs.js';
+import { expandProviders } from './provider-expansion.js';
 import { checkNode } from './schema-check.js';
 import { REDACTED } from './secret.js';
 import { checkReferences } from './semantic-checks.js';
@@ -120,7 +121,7 @@ class ConfigLoad {
     }
     const overlays = [...envAssignments(this.#source.env), ...(this.#source.flagsPatch ?? [])];
     for (const { path, node } of overlays) root = assignNode(root, path, node) as MapNode;
-    root = nameRoutes(expandShorthand(root));
+    root = expandProviders(nameRoutes(expandShorthand(root)), this.#source.env);
     for (const key of root.entries.keys()) if (key.startsWith('x-')) root = withoutEntry(root, key);
     root = withoutEntry(root, 'include');
     const filled = await interpolate(root, this.#source.env, this.#source.cwd);

@@ -3,7 +3,6 @@
  * refused with a message of their own: the key is right, the gateway cannot do it yet.
  */
 const NOT_BUILT_KEYS: readonly string[] = [
-  'providers',
   'tokenizers',
   'parsers',
   'multimodal',

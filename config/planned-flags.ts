@@ -81,7 +81,6 @@ const PLANNED: readonly PlannedFeature[] = [
   },
   { feature: 'output parsers', one: '--reasoning-parser --tool-call-parser --parser' },
   { feature: 'MCP', one: '--mcp-config-path' },
-  { feature: 'cloud providers and engine pinning', one: '--backend|--runtime' },
   {
     feature: 'storage',
     none: '--oracle-external-auth',

@@ -27,11 +27,13 @@ import type {
   GatewayConfig,
   gatewaySchema,
   PolicyConfig,
+  ProviderConfig,
   RouteConfig,
   RouteFilterConfig,
 } from './gateway.js';
 import { mergeNodes } from './node-merge.js';
 import { PLANNED_DISCOVERIES, PLANNED_POLICIES } from './not-built.js';
+import { COMPATIBLE_BACKEND, PROVIDER_KEYS } from './provider.js';
 import { checkNode, hideSecrets } from './schema-check.js';
 import { isSecretKey, Secret } from './secret.js';
 
@@ -57,6 +59,7 @@ export function resolvePlugins(
   const policies = resolver.clusterPolicies();
   const engines = resolver.engines();
   const discoveries = resolver.discoveries();
+  const backends = resolver.providers();
   resolver.issues.push(...checkChain(tree, chain, catalog));
   resolver.checkBackends();
   if (parsed === undefined || resolver.issues.length > 0) return { issues: resolver.issues, config: undefined };
@@ -66,19 +69,24 @@ export function resolvePlugins(
     auth: _auth,
     cors: _cors,
     resilience: _resilience,
+    providers: blocks,
     ...others
   } = parsed;
   const { limits: _limits, tenants: _tenants, ...rest } = others;
   const { request_id: _requestId, ...telemetry } = parsed.telemetry;
+  const providers = Object.entries(blocks).map(([name, { key, list_key, byok, url }]): ProviderConfig => {
+    const settings = backends.get(name) as BackendSettings;
+    return withParsed({ name, key, list_key, byok, url, ...settings }, settings.parsed);
+  });
   const clusters = parsed.clusters.map((cluster, index): ClusterConfig => {
     const policy = policies[index] as PolicyConfig;
     const [engine, discovery] = [engines[index], discoveries[index]];
-    return { ...cluster, workers: inheritWorkerFacts(cluster), policy, engine, discovery };
+    return { ...cluster, workers: inheritWorkerFacts(cluster), policy, engine, discovery, providers };
   });
   const routes = parsed.routes.map(({ retry: _retry, ...route }, index): RouteConfig => {
     return { ...route, filters: overrides[index] ?? [] };
   });
-  return { issues: [], config: deepFreeze({ ...rest, telemetry, filters, clusters, routes }) };
+  return { issues: [], config: deepFreeze({ ...rest, telemetry, filters, clusters, routes, providers }) };
 }
 
 function inheritWorkerFacts(cluster: z.output<typeof gatewaySchema>['clusters'][number]): ClusterConfig['workers'] {
@@ -94,6 +102,12 @@ const PLANNED: Partial<Record<PluginKind, readonly string[]>> = {
   policy: PLANNED_POLICIES,
   discovery: PLANNED_DISCOVERIES,
 };
+
+interface BackendSettings {
+  readonly backend: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly parsed: unknown;
+}
 
 class PluginResolver {
   readonly issues: ConfigIssue[] = [];
@@ -186,6 +200,20 @@ class PluginResolver {
       if (value.kind !== 'map') return undefined;
       return withParsed({ type, config: guardedMap(value) }, this.#check(plugin, value));
     });
+  }
+
+  /** Settings of the backend of each provider: that of its name, else the one for services that speak OpenAI's API. */
+  providers(): Map<string, BackendSettings> {
+    const blocks = childOf(this.#tree, 'providers');
+    const settings = new Map<string, BackendSettings>();
+    for (const [name, { value }] of blocks?.kind === 'map' ? blocks.entries : []) {
+      const backend = this.#catalog.get('backend', name) === undefined ? COMPATIBLE_BACKEND : name;
+      const plugin = this.#find('backend', backend, value, value.path);
+      if (value.kind !== 'map') continue;
+      const own = PROVIDER_KEYS.reduce(withoutEntry, value);
+      settings.set(name, withParsed({ backend, config: guardedMap(own) }, this.#check(plugin, own)));
+    }
+    return settings;
   }
 
   checkBackends(): void {

@@ -31,7 +31,7 @@ export function canonicalYaml(loaded: LoadedConfig, options: { readonly origin?:
 /** The same as plain values: units written, secrets replaced. */
 export function canonicalObject(config: GatewayConfig): Plain {
   const policies: Plain = {};
-  const clusters = config.clusters.map(({ policy, engine, discovery, ...cluster }) => ({
+  const clusters = config.clusters.map(({ policy, engine, discovery, providers: _shared, ...cluster }) => ({
     ...cluster,
     policy: policyReference(policy, policies),
     engine: engine === undefined ? undefined : { type: engine.type, count: engine.count, config: engine.config },
@@ -57,6 +57,9 @@ export function canonicalObject(config: GatewayConfig): Plain {
     routes,
     clusters,
     policies,
+    providers: Object.fromEntries(
+      config.providers.map(({ name, backend: _type, config: settings, ...own }) => [name, { ...own, ...settings }]),
+    ),
     models,
     telemetry,
     plugins,

@@ -1,4 +1,3 @@
-import { canonicalProvider, providerFacts } from '../core/api/provider.js';
 import {
   type ConfigNode,
   childOf,
@@ -61,22 +60,10 @@ function nameItems(list: ConfigNode, first: string, prefix: string): ConfigNode 
 
 function expandCluster(cluster: ConfigNode): ConfigNode {
   if (cluster.kind !== 'map') return cluster;
-  const map = changeEntry(withProviderWorker(cluster), 'workers', (workers) =>
+  const map = changeEntry(cluster, 'workers', (workers) =>
     mapItems(asList(workers), (worker) => (isText(worker) ? wrap('url', worker) : worker)),
   );
   return expandTls(expandDrain(map), 'ca');
-}
-
-/** A provider is one worker: at `url`, else at its own address. */
-function withProviderWorker(cluster: MapNode): MapNode {
-  if (['workers', 'discovery', 'engine'].some((key) => cluster.entries.has(key))) return cluster;
-  const { origin, path } = cluster;
-  const name = textOf(cluster, 'provider');
-  const home = name === undefined ? undefined : providerFacts(canonicalProvider(name))?.url;
-  const url = childOf(cluster, 'url') ?? (home === undefined ? undefined : scalarNode(home, [...path, 'url'], origin));
-  if (url === undefined) return cluster;
-  const workers: ListNode = { kind: 'list', items: [wrap('url', url)], path: [...path, 'workers'], origin };
-  return withoutEntry(withEntry(cluster, 'workers', workers), 'url');
 }
 
 /** A duration is how long the worker is seen to drain. */

@@ -38,8 +38,8 @@ export interface Backend {
 
 /** Backends of the generation. */
 export interface Backends {
-  /** By `type`; undefined when none is registered under it. */
-  get(type: string): Backend | undefined;
+  /** By `type`, with the settings of the provider where that has its own; undefined when none is registered under it. */
+  get(type: string, provider?: string): Backend | undefined;
 }
 
 export const Backends: InjectionToken<Backends> = createToken('Backends');

@@ -159,8 +159,8 @@ export class WorkerCheck {
    * without a key of ours takes any model that the caller's key may use.
    */
   #asksUnprobed(): boolean {
-    const { runtime, apiKey, models } = this.#spec;
-    return models.length === 0 && (runtime !== 'external' || apiKey !== undefined);
+    const { runtime, apiKey, listKey, models } = this.#spec;
+    return models.length === 0 && (runtime !== 'external' || (listKey ?? apiKey) !== undefined);
   }
 
   #runSoon(delayMs: number): void {
@@ -319,11 +319,13 @@ export class WorkerCheck {
   }
 
   #fetchOptions(timeoutMs: number, signal: AbortSignal): FetchOptions {
-    return { timeoutMs, signal, ...accessOf(this.#worker) };
+    const { provider, tls } = this.#worker;
+    const { apiKey, listKey } = this.#spec;
+    return { timeoutMs, signal, ...accessOf({ provider, tls, apiKey: listKey ?? apiKey }) };
   }
 }
 
 /** What checks depend on: a change of anything else is no reason to probe. */
 function relevantFields(spec: WorkerSpec): unknown[] {
-  return [spec.health, spec.startup, spec.models, spec.runtime, spec.provider, spec.apiKey, spec.tls];
+  return [spec.health, spec.startup, spec.models, spec.runtime, spec.provider, spec.apiKey, spec.listKey, spec.tls];
 }

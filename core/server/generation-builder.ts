@@ -93,7 +93,7 @@ export class GenerationBuilder {
     const clusters = await this.#buildClusters(config, catalog, lifetime, activations);
     const services = this.#dependencies.services.createChild();
     services.bind(Clusters, clusters);
-    services.bind(Backends, await buildBackends(catalog, services, lifetime));
+    services.bind(Backends, await buildBackends(config, catalog, services, lifetime));
     services.bind(Policies, await buildPolicies(config, clusters, catalog, services, lifetime));
     const apis: ClientApi[] = [];
     for (const type of catalog.types('api')) {
@@ -236,7 +236,9 @@ async function create<Product>(
   return (await plugin.create(config, lifetime, ...injected)) as Product;
 }
 
+/** One of each type with its defaults, and one for each provider that has settings. */
 async function buildBackends(
+  config: GatewayConfig,
   catalog: PluginCatalog,
   services: ServiceContainer,
   lifetime: GenerationLifetime,
@@ -245,7 +247,17 @@ async function buildBackends(
   for (const type of catalog.types('backend')) {
     backends.set(type, await create<Backend>(requirePlugin(catalog, 'backend', type), undefined, services, lifetime));
   }
-  return { get: (type) => backends.get(type) };
+  const own = new Map<string, { readonly type: string; readonly backend: Backend }>();
+  for (const { name, backend: type, parsed } of config.providers) {
+    const plugin = requirePlugin(catalog, 'backend', type);
+    own.set(name, { type, backend: await create<Backend>(plugin, parsed, services, lifetime, `providers.${name}`) });
+  }
+  return {
+    get(type, provider) {
+      const configured = provider === undefined ? undefined : own.get(provider);
+      return configured?.type === type ? configured.backend : backends.get(type);
+    },
+  };
 }
 
 async function buildPolicies(

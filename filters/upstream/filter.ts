@@ -63,7 +63,7 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
     const { cluster, worker } = run;
     if (cluster === undefined || worker === undefined)
       throw new BugError('upstream: no filter above has chosen a worker');
-    const backend = this.#shared.backends.get(worker.backend);
+    const backend = this.#shared.backends.get(worker.backend, worker.provider);
     if (backend === undefined) throw new BugError(`upstream: there is no backend '${worker.backend}'`);
     this.#worker = worker;
     this.#attempt = run.attempt;

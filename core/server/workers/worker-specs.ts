@@ -1,5 +1,5 @@
-import type { ClusterConfig } from '../../../config/gateway.js';
-import { canonicalProvider } from '../../api/provider.js';
+import type { ClusterConfig, ProviderConfig } from '../../../config/gateway.js';
+import { canonicalProvider, providerOfUrl } from '../../api/provider.js';
 import type { ModelCard, WorkerRuntime } from '../../api/worker.js';
 import { runtimeOfUrl } from '../../cluster/detection/detect-worker.js';
 import {
@@ -22,6 +22,22 @@ function statedRuntime(worker: StatedWorker): WorkerRuntime | undefined {
 /** Canonical. */
 function statedProvider({ provider }: Pick<StatedWorker, 'provider'>): string | undefined {
   return provider === undefined ? undefined : canonicalProvider(provider);
+}
+
+/** What the workers of a provider share; undefined for engines and for providers of which nothing is said. */
+function sharedByProvider(cluster: ClusterConfig, provider: string | undefined): ProviderConfig | undefined {
+  return provider === undefined ? undefined : cluster.providers.find(({ name }) => name === provider);
+}
+
+function listKeyOf(provider: ProviderConfig | undefined): string | undefined {
+  return provider?.list_key?.reveal();
+}
+
+/** Whether a URL is the provider's own, or the one that its block names: whoever adds a worker elsewhere gets no key of ours. */
+function isAddressOf(provider: ProviderConfig, url: string): boolean {
+  const { origin, protocol } = new URL(url);
+  if (provider.url !== undefined && new URL(provider.url).origin === origin) return true;
+  return protocol === 'https:' && providerOfUrl(url) === provider.name;
 }
 
 interface StatedWorker {
@@ -58,13 +74,14 @@ export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
   const defaults = clusterDefaults(cluster);
   return cluster.workers.map((worker): WorkerSpec => {
     const provider = statedProvider(worker) ?? defaults.provider;
-    const runtime = statedRuntime({ ...worker, provider });
+    const runtime = statedRuntime({ ...worker, provider }) ?? cluster.runtime;
+    const shared = sharedByProvider(cluster, provider ?? providerOfUrl(worker.url));
     return {
       ...defaults,
       url: worker.url,
       runtime,
       provider,
-      byok: worker.byok ?? defaults.byok,
+      byok: worker.byok ?? defaults.byok ?? shared?.byok,
       workerType: worker.worker_type,
       backend: worker.backend,
       models: worker.models.length > 0 ? worker.models : defaults.models,
@@ -72,7 +89,8 @@ export function workerSpecs(cluster: ClusterConfig): WorkerSpec[] {
       cost: worker.cost,
       weight: worker.weight,
       labels: worker.labels,
-      apiKey: worker.api_key?.reveal() ?? defaults.apiKey,
+      apiKey: worker.api_key?.reveal() ?? defaults.apiKey ?? shared?.key?.reveal(),
+      listKey: listKeyOf(shared),
       health: healthSettings(cluster, runtime === 'external'),
     };
   });
@@ -91,7 +109,9 @@ export function engineWorkerSpecs(cluster: ClusterConfig, urls: readonly string[
 export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): WorkerSpec {
   const defaults = clusterDefaults(cluster);
   const provider = statedProvider(record) ?? defaults.provider;
-  const runtime = statedRuntime({ ...record, provider });
+  const runtime = statedRuntime({ ...record, provider }) ?? cluster.runtime;
+  const shared = sharedByProvider(cluster, provider ?? providerOfUrl(record.url));
+  const trusted = shared !== undefined && isAddressOf(shared, record.url) ? shared : undefined;
   const models = record.models.map(({ id }) => id);
   const { pool_idle_timeout_secs: idleSeconds, pool_max_connections: maxConnections } = record.http_pool ?? {};
   return {
@@ -99,7 +119,7 @@ export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): Worker
     url: record.url,
     runtime,
     provider,
-    byok: record.byok ?? defaults.byok,
+    byok: record.byok ?? defaults.byok ?? shared?.byok,
     workerType: record.worker_type ?? 'regular',
     backend: record.backend,
     models: models.length > 0 ? models : defaults.models,
@@ -108,7 +128,8 @@ export function recordSpec(record: WorkerRecord, cluster: ClusterConfig): Worker
     cost: record.cost ?? 1,
     weight: record.weight ?? 1,
     labels: record.labels ?? {},
-    apiKey: record.api_key ?? defaults.apiKey,
+    apiKey: record.api_key ?? defaults.apiKey ?? trusted?.key?.reveal(),
+    listKey: record.api_key === undefined ? listKeyOf(trusted) : undefined,
     protection: recordProtection(record, defaults.protection),
     pool: {
       ...defaults.pool,

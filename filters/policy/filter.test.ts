@@ -167,7 +167,7 @@ test('picks with the request in hand and passes head and request on', async () =
   const harness = await bench.run('m');
   assert.equal(bench.policy.context?.model, 'm');
   assert.equal(bench.policy.context?.request?.model, 'm');
-  assert.deepEqual(bench.workers[0]?.work, { promptTokens: 2, streams: true });
+  assert.deepEqual(bench.workers[1]?.work, { promptTokens: 2, streams: true });
   assert.equal(bench.policy.context?.headers, harness.terminal.headers);
   assert.equal(harness.terminal.request?.model, 'm');
   assert.equal(harness.terminal.callbacks.run.worker, bench.workers[1]);

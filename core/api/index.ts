@@ -1,5 +1,6 @@
 /** The public contract for filters and plugins: what `import … from 'smg'` gives. */
 export * from './backend.js';
+export * from './caller-credential.js';
 export * from './client-api.js';
 export * from './clock.js';
 export * from './config-scalars.js';
@@ -19,6 +20,7 @@ export * from './ip-address.js';
 export * from './kept-state.js';
 export * from './log.js';
 export * from './policy.js';
+export * from './private-host.js';
 export * from './provider.js';
 export * from './request-match.js';
 export * from './scope.js';

@@ -5,6 +5,7 @@ import type { ClusterSet } from '../cluster/clusters.js';
 import { accessOf, fetchResponse } from '../cluster/control-fetch.js';
 import { workerRoot } from '../cluster/detection/worker-questions.js';
 import type { LocalEndpoint, LocalRequest, LocalResponse } from '../http/local-endpoint.js';
+import type { CallerModels } from './caller-models.js';
 import { type ListedModel, MODEL_FORMS } from './model-lists.js';
 import { ALIVE, readinessAnswer } from './probe-answers.js';
 import type { Readiness } from './readiness.js';
@@ -14,6 +15,7 @@ export interface InformationSources {
   readonly clusters: ClusterSet;
   readonly client: UpstreamClient;
   readonly readiness: Readiness;
+  readonly callerModels: CallerModels;
 }
 
 /** Limit of one question to a worker, ms. */
@@ -35,38 +37,59 @@ export function informationEndpoints(sources: InformationSources): LocalEndpoint
       method: 'GET',
       path: '/v1/models',
       accessClass: 'data',
-      handle: (request) => listModels(sources.clusters, request),
+      handle: (request) => listModels(sources, request),
     },
     {
       method: 'GET',
       path: '/v1/models/*',
       accessClass: 'data',
-      handle: (request) => oneModel(sources.clusters, request),
+      handle: (request) => oneModel(sources, request),
     },
     { method: 'GET', path: '/get_model_info', accessClass: 'data', handle: (request) => relay(sources, request) },
     { method: 'GET', path: '/get_server_info', accessClass: 'data', handle: (request) => relay(sources, request) },
   ];
 }
 
-function models(clusters: ClusterSet): ListedModel[] {
-  const byId = new Map<string, ListedModel>();
-  for (const cluster of clusters.list()) {
-    for (const worker of cluster.workers) {
-      const owner = worker.runtime === 'external' ? worker.cluster : 'self_hosted';
-      const cards: readonly ModelCard[] = worker.cards ?? worker.models.map((id) => ({ id }));
-      for (const card of cards) if (!byId.has(card.id)) byId.set(card.id, { card, owner });
-    }
+/** Models that workers are known to serve, and those that providers list for the key that the caller brought. */
+async function models({ clusters, callerModels }: InformationSources, request: LocalRequest): Promise<ListedModel[]> {
+  const byId = knownModels(clusters);
+  const catchAll = clusters
+    .list()
+    .flatMap((cluster) =>
+      cluster.workers.filter(({ runtime, models: named }) => runtime === 'external' && named.length === 0),
+    );
+  const lists = await Promise.all(
+    catchAll.map(async (worker) => ({ worker, cards: await callerModels.list(worker, request.headers) })),
+  );
+  for (const { worker, cards } of lists) {
+    for (const card of cards) if (!byId.has(card.id)) byId.set(card.id, { card, owner: ownerOf(worker) });
   }
   return [...byId.values()];
 }
 
-function listModels(clusters: ClusterSet, request: LocalRequest): LocalResponse {
-  return { status: 200, body: MODEL_FORMS[request.dialect].list(models(clusters)) };
+function ownerOf(worker: Worker): string {
+  return worker.runtime === 'external' ? (worker.provider ?? worker.cluster) : 'self_hosted';
 }
 
-function oneModel(clusters: ClusterSet, request: LocalRequest): LocalResponse {
+function knownModels(clusters: ClusterSet): Map<string, ListedModel> {
+  const byId = new Map<string, ListedModel>();
+  for (const cluster of clusters.list()) {
+    for (const worker of cluster.workers) {
+      const owner = ownerOf(worker);
+      const cards: readonly ModelCard[] = worker.cards ?? worker.models.map((id) => ({ id }));
+      for (const card of cards) if (!byId.has(card.id)) byId.set(card.id, { card, owner });
+    }
+  }
+  return byId;
+}
+
+async function listModels(sources: InformationSources, request: LocalRequest): Promise<LocalResponse> {
+  return { status: 200, body: MODEL_FORMS[request.dialect].list(await models(sources, request)) };
+}
+
+async function oneModel(sources: InformationSources, request: LocalRequest): Promise<LocalResponse> {
   const id = request.path.slice('/v1/models/'.length);
-  const model = models(clusters).find((candidate) => candidate.card.id === id);
+  const model = (await models(sources, request)).find((candidate) => candidate.card.id === id);
   if (model === undefined) {
     throw new GatewayError('model_not_found', `The model \`${id.slice(0, 200)}\` does not exist`, { param: 'model' });
   }

@@ -11,6 +11,7 @@ import { openListener } from '../listener/listener.js';
 import type { LogLevel, LogOptions } from '../telemetry/log.js';
 import { openMetricsEndpoint } from '../telemetry/metrics-endpoint.js';
 import { adminEndpoints } from './admin-endpoints.js';
+import { CallerModels } from './caller-models.js';
 import { describeChanges } from './config-diff.js';
 import { Generation, type GenerationParts } from './generation.js';
 import { GenerationBuilder } from './generation-builder.js';
@@ -58,6 +59,7 @@ export class Server {
   readonly #listeners: ListenerSet;
   readonly #tlsMetrics: TlsMetrics;
   readonly #readiness: Readiness;
+  readonly #callerModels: CallerModels;
   readonly #probes: ProbeListeners;
   readonly #reloadsRejected: Counter;
   readonly #lastReloadSuccessful: Gauge;
@@ -103,6 +105,7 @@ export class Server {
     this.#generationGauge = stats.gauge({ name: 'smg_config_generation', help: 'Number of the current config' }).with();
     this.services.container.bind(ShutdownSignal, this.#shutdownSignal);
     this.#readiness = new Readiness(this.services.clock, () => this.#current);
+    this.#callerModels = new CallerModels(this.services.client, this.services.clock);
     this.services.registry.onChange(() => this.#readiness.invalidate());
     this.#probes = new ProbeListeners(this.#readiness, this.services.log.logger);
     const { registry, client } = this.services;
@@ -121,7 +124,12 @@ export class Server {
       registry: this.services.registry,
       prepareUpstream: (urls) => this.services.client.prepare(urls),
       localEndpoints: (clusters) => [
-        ...informationEndpoints({ clusters, client: this.services.client, readiness: this.#readiness }),
+        ...informationEndpoints({
+          clusters,
+          client: this.services.client,
+          readiness: this.#readiness,
+          callerModels: this.#callerModels,
+        }),
         ...endpoints,
         ...adminEndpoints({ client, workers: () => registry.list() }),
         ...loadEndpoints({ version, workers: () => registry.list(), nowMs: () => this.services.clock.nowMs() }),

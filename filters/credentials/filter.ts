@@ -1,11 +1,14 @@
 import {
   type BodyData,
   BugError,
+  callerCredential,
   FilterDataStatus,
   FilterHeadersStatus,
   FilterTrailersStatus,
   GatewayError,
   type HeaderMap,
+  isCredential,
+  PROVIDER_KEY_PREFIX,
   providerAuthHeaders,
   type RequestHeaders,
   type ResponseHeaders,
@@ -14,7 +17,6 @@ import {
   type Worker,
 } from '../../core/api/index.js';
 import { redactMessage } from '../../core/inference/redact-message.js';
-import { callerCredential, isCredential, PROVIDER_KEY_PREFIX } from './caller-keys.js';
 import type { ClearTextWorkers } from './clear-text.js';
 import type { CredentialsSettings } from './config.js';
 

@@ -1,4 +1,5 @@
-import { providerFacts, providerOfKey, type RequestHeaders } from '../../core/api/index.js';
+import type { RequestHeaders } from './headers.js';
+import { providerFacts, providerOfKey } from './provider.js';
 
 /** Names a key for one provider outright: `x-provider-key-anthropic`. */
 export const PROVIDER_KEY_PREFIX = 'x-provider-key-';

@@ -43,6 +43,12 @@ export const healthCheckSchema = z.strictObject({
     .default('/health')
     .describe('Path of the probe. Default /health.'),
   unhealthy_after: count(3).describe('Failed probes in a row that take a worker out. Default 3.'),
+  remove_failed: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Are failed workers removed while others serve their models? Default false: they are tried on, for ever.',
+    ),
   healthy_after: count(2).describe('Good probes in a row that bring it back. Default 2.'),
 });
 

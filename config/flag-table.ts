@@ -466,7 +466,23 @@ const BUILT_FLAGS: readonly FlagSpec[] = [
   ),
   toggle(RESILIENCE, '--disable-health-check', HEALTH, 'off', 'Workers count as healthy at once.'),
   {
-    ...accepted(RESILIENCE, '--no-remove-unhealthy-workers', 'Unhealthy workers stay; always so.'),
+    ...toggle(
+      RESILIENCE,
+      '--remove-unhealthy-workers',
+      [...HEALTH, 'remove_failed'],
+      true,
+      'Remove workers that have failed, while others serve their models.',
+    ),
+    aliases: ['--worker-auto-recovery'],
+  },
+  {
+    ...toggle(
+      RESILIENCE,
+      '--no-remove-unhealthy-workers',
+      [...HEALTH, 'remove_failed'],
+      false,
+      'Failed workers stay, and are tried on; the default.',
+    ),
     aliases: ['--no-worker-auto-recovery'],
   },
   {

@@ -126,7 +126,9 @@ describe('flags', () => {
       ['--dp-minimum-tokens-scheduler', '--worker-urls', 'http://a:1'],
       { ...WORKER_PATCH, 'clusters.cli.dp.scheduler': 'min_tokens' },
     ],
-    [['--no-worker-auto-recovery'], {}],
+    [['--worker-auto-recovery'], { 'resilience.health.remove_failed': true }],
+    [['--remove-unhealthy-workers'], { 'resilience.health.remove_failed': true }],
+    [['--no-worker-auto-recovery'], { 'resilience.health.remove_failed': false }],
     [['--model-alias', 'a=b', '--model-alias', 'c=d=e'], { 'models.aliases.a': 'b', 'models.aliases.c': 'd=e' }],
     [['--model-alias', 'a=b', 'c=d'], { 'models.aliases.a': 'b', 'models.aliases.c': 'd' }],
     [

@@ -71,7 +71,6 @@ const PLANNED: readonly PlannedFeature[] = [
     none: '--tenant-rate-limit-enabled',
     one: '--tenant-rate-limit-config',
   },
-  { feature: 'removing unhealthy workers', none: '--remove-unhealthy-workers|--worker-auto-recovery' },
   {
     feature: 'tokenizers',
     none: '--disable-tokenizer-autoload --tokenizer-cache-enable-l0 --tokenizer-cache-enable-l1',

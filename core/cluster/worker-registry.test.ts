@@ -249,6 +249,29 @@ test('a worker that was not healthy is gone at once, but not before its last req
   assert.deepEqual(registry.list(), [healthy], 'the healthy one is seen to drain');
 });
 
+test("an expelled worker is nobody's until its sources speak anew", async () => {
+  const [worker] = await begin('g1', [spec()]);
+  registry.update('found', [spec()]);
+  assert.ok(worker);
+  registry.expel(worker);
+  assert.deepEqual([registry.list(), registry.members('main', ['g1', 'found'])], [[], []]);
+  registry.expel(worker);
+  registry.amend(spec({ url: 'http://127.0.0.1:1' }));
+  assert.deepEqual(registry.list(), []);
+  registry.readmit();
+  const [again] = registry.list();
+  assert.equal(again?.id, worker.id);
+  assert.deepEqual(registry.members('main', ['g1']), [again]);
+  assert.deepEqual(registry.members('main', ['found']), []);
+  registry.readmit();
+  registry.update('found', [spec()]);
+  assert.deepEqual([registry.list(), registry.members('main', ['found'])], [[again], [again]]);
+  registry.expel(again as ManagedWorker);
+  assert.equal((await begin('g2', [spec()])).length, 1);
+  registry.release('g1');
+  assert.equal(registry.list().length, 1);
+});
+
 test('a request that took a worker just after it had gone does not end its successor', async () => {
   const [gone] = await begin('g1', [spec()]);
   registry.release('g1');

@@ -186,6 +186,29 @@ export class WorkerRegistry implements WorkerObserver, ClusterMembers {
     return () => void this.#listeners.delete(listener);
   }
 
+  /**
+   * Takes a worker out, whoever names it; it drains. Whoever named it brings it back by saying anew what it wants: a config
+   * generation by the next one, or by `readmit`, others by `update` or `put`.
+   */
+  expel(worker: ManagedWorker): void {
+    const key = workerKey(worker.spec());
+    const entry = this.#entries.get(key);
+    if (entry?.worker !== worker) return;
+    for (const [source, state] of this.#sources.all()) {
+      if (!state.entries.delete(key)) continue;
+      this.membersVersion += 1;
+      this.#forgo(entry, source);
+    }
+  }
+
+  /** Brings back what was expelled of the workers of the active generation. */
+  readmit(): void {
+    const { active } = this.#sources;
+    const state = active === undefined ? undefined : this.#sources.get(active);
+    if (active === undefined || state === undefined) return;
+    for (const [key, spec] of state.specs) if (!state.entries.has(key)) this.#applyAmended(active, state, spec);
+  }
+
   /** Its checks begin anew, as if it had just been added. */
   recheck(worker: ManagedWorker): void {
     if (this.get(worker.id) === worker && worker.health !== 'draining') this.#checker.start(worker);

@@ -118,6 +118,8 @@ export interface WorkerSpec {
   /** For `https:` workers; undefined: the authorities that Node knows, no client certificate. */
   readonly tls?: UpstreamTlsSettings | undefined;
   readonly drain: DrainSettings;
+  /** Whether it is removed when it has failed, and others serve what it did. Default: it is tried on, for ever. */
+  readonly removeFailed?: boolean;
   /** Chooses the data-parallel rank of an engine that has several (label `dp_size`). Default: the engine does. */
   readonly dpAware?: boolean;
   /** By what it chooses. Default requests in flight. */

@@ -24,6 +24,7 @@ import { drainServer } from './shutdown.js';
 import { ProcessShutdownSignal } from './shutdown-signal.js';
 import { TlsMetrics } from './tls-metrics.js';
 import { refusalOf, refusedUrls } from './workers/allowed-workers.js';
+import { FailedWorkerRemoval } from './workers/failed-worker-removal.js';
 import { StateFile } from './workers/state-file.js';
 import { workerEndpoints } from './workers/worker-endpoints.js';
 import { WorkerJobs } from './workers/worker-jobs.js';
@@ -112,6 +113,17 @@ export class Server {
     this.#overlay = new WorkerOverlay(registry);
     const jobs = new WorkerJobs(this.services.clock);
     registry.onChange((event) => jobs.onWorkerEvent(event));
+    const removal = new FailedWorkerRemoval({
+      registry,
+      logger: this.services.log.logger,
+      stats,
+      remove: (worker) => {
+        jobs.start('RemoveWorker', worker);
+        if (this.#overlay.recordOf(worker) === undefined) registry.expel(worker);
+        else this.#overlay.remove(worker);
+      },
+    });
+    registry.onChange((event) => removal.onWorkerEvent(event));
     const endpoints = workerEndpoints({
       registry,
       overlay: this.#overlay,
@@ -212,6 +224,9 @@ export class Server {
       if (changes.length > 0) {
         const parts = await this.#builder.build(loaded.config, loaded.catalog);
         this.#swap(parts, await this.#prepareListeners(parts));
+      } else {
+        // A new generation names its workers anew; the old one has to be asked.
+        this.services.registry.readmit();
       }
       this.#loaded = loaded;
       this.services.log.setLevel(levelOf(loaded.config.telemetry.logs.level));

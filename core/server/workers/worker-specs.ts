@@ -63,6 +63,7 @@ function clusterDefaults(cluster: ClusterConfig) {
     tls: tlsSettings(cluster),
     startup: startupSettings(cluster),
     drain: drainSettings(cluster),
+    removeFailed: cluster.health !== 'off' && cluster.health.remove_failed,
     dpAware: cluster.dp.aware ?? cluster.dp.scheduler !== undefined,
     dpScheduler: cluster.dp.scheduler,
     protection: protectionSettings(cluster),

@@ -7,6 +7,8 @@ import { AnthropicDialect } from '../../plugins/backend/anthropic/dialect.js';
 import { anthropicSettingsSchema } from '../../plugins/backend/anthropic/settings.js';
 import { createGeminiDialect } from '../../plugins/backend/gemini/dialect.js';
 import { configSchema as geminiSchema } from '../../plugins/backend/gemini/settings.js';
+import { ChatDialect } from '../../plugins/backend/openai_chat/dialect.js';
+import { CHAT_FLAVOURS, type ChatFlavour } from '../../plugins/backend/openai_chat/flavour.js';
 import type { WorkerDialect } from '../../plugins/backend/translate/worker-dialect.js';
 
 /** Makes a dialect from the settings of a case; `makeId` gives the ids that it would make up. */
@@ -27,6 +29,10 @@ export const WORKER_DIALECTS: Readonly<Record<string, DialectFactory>> = {
   anthropic: (settings) =>
     new AnthropicDialect(anthropicSettingsSchema.parse(settings), { nowMs: () => GOLDEN_NOW_MS }, { warn: () => {} }),
   gemini: (settings, makeId) => createGeminiDialect(geminiSchema.parse(settings), { clock: new FakeClock(), makeId }),
+  openai: (settings) => {
+    const flavour: ChatFlavour = { ...CHAT_FLAVOURS[(settings as { flavour?: keyof typeof CHAT_FLAVOURS }).flavour ?? 'openai'] };
+    return new ChatDialect(() => flavour, { nowMs: () => GOLDEN_NOW_MS });
+  },
 };
 
 function apiOf(definition: ClientApiDefinition<Record<string, never>, readonly []>): ClientApi {

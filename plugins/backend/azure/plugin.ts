@@ -1,7 +1,10 @@
 import * as z from 'zod';
-import { API_VERSION, type BackendCall, defineBackend, UpstreamClient } from '../../../core/api/index.js';
+import { API_VERSION, type BackendCall, Clock, defineBackend, UpstreamClient } from '../../../core/api/index.js';
 import { HttpBackend, OPENAI_APIS } from '../http/http-backend.js';
+import { TranslatedApis } from '../http/translated-apis.js';
 import { Treatment, treatmentSchema } from '../http/treatment.js';
+import { ChatDialect } from '../openai_chat/dialect.js';
+import { CHAT_FLAVOURS, configuredFlavour } from '../openai_chat/flavour.js';
 
 const configSchema = treatmentSchema('max_completion_tokens').extend({
   api_version: z
@@ -23,13 +26,14 @@ export default defineBackend({
   type: 'azure',
   apiVersion: API_VERSION,
   configSchema,
-  inject: [UpstreamClient],
-  create: (config, _lifetime, client) => {
+  inject: [UpstreamClient, Clock],
+  create: (config, _lifetime, client, clock) => {
     const treatment = new Treatment(config);
+    const flavour = configuredFlavour(CHAT_FLAVOURS.azure, config);
     const { deployments, api_version: version } = config;
     const deploymentOf = (model: string) =>
       Object.hasOwn(deployments, model) ? (deployments[model] as string) : model;
-    return new HttpBackend(
+    const forwarding = new HttpBackend(
       {
         type: 'azure',
         nativeApis: OPENAI_APIS.filter((api) => api !== 'messages' && api !== 'count_tokens'),
@@ -48,5 +52,9 @@ export default defineBackend({
       },
       client,
     );
+    return new TranslatedApis(forwarding, new ChatDialect(() => flavour, clock), {
+      always: ['messages'],
+      whereMissing: [],
+    });
   },
 });

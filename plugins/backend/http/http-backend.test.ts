@@ -12,6 +12,7 @@ import {
   type UpstreamRequest,
   type Worker,
 } from '../../../core/api/index.js';
+import { FakeClock } from '../../../core/testing/index.js';
 import openaiCompatible from '../openai_compatible/plugin.js';
 import sglangHttp from '../sglang_http/plugin.js';
 import vllmHttp from '../vllm_http/plugin.js';
@@ -98,9 +99,15 @@ const lifetime = { onDispose() {} };
 
 test('the definitions of engines differ in /generate only', async () => {
   const create = [
-    () => openaiCompatible.create(openaiCompatible.configSchema.parse({}), lifetime, new RecordingClient()),
-    () => sglangHttp.create({}, lifetime, new RecordingClient()),
-    () => vllmHttp.create({}, lifetime, new RecordingClient()),
+    () =>
+      openaiCompatible.create(
+        openaiCompatible.configSchema.parse({}),
+        lifetime,
+        new RecordingClient(),
+        new FakeClock(),
+      ),
+    () => sglangHttp.create(sglangHttp.configSchema.parse({}), lifetime, new RecordingClient(), new FakeClock()),
+    () => vllmHttp.create(vllmHttp.configSchema.parse({}), lifetime, new RecordingClient(), new FakeClock()),
   ];
   const types = create.map(async (one) => {
     const backend = await one();

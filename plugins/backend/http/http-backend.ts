@@ -67,6 +67,20 @@ export class HttpBackend implements Backend {
   }
 
   send(call: BackendCall, sink: BackendSink): UpstreamExchange {
+    const { request } = call;
+    if (request?.api !== COUNT_TOKENS || this.#dialect.tokenize === undefined) return this.forward(call, sink);
+    const { body } = this.#addressed(call);
+    return this.#countTokens(call, request, body, sink);
+  }
+
+  /** Sends a call as it is, for an answer in bytes. */
+  forward(call: BackendCall, handler: UpstreamHandler): UpstreamExchange {
+    const { origin, body } = this.#addressed(call);
+    return this.#sendTo(origin, call, call.headers, body, handler);
+  }
+
+  /** Changes head and body to what the worker gets. */
+  #addressed(call: BackendCall): { readonly origin: string; readonly body: Buffer | undefined } {
     const { headers, request } = call;
     let body: Buffer | undefined;
     if (request !== undefined) {
@@ -77,10 +91,7 @@ export class HttpBackend implements Backend {
     const { origin, basePath } = this.#addresses.of(call.worker);
     headers.path = basePath + this.#workerPath(headers.path);
     headers.authority = '';
-    if (request?.api === COUNT_TOKENS && this.#dialect.tokenize !== undefined) {
-      return this.#countTokens(call, request, body, sink);
-    }
-    return this.#sendTo(origin, call, headers, body, sink);
+    return { origin, body };
   }
 
   #countTokens(

@@ -71,6 +71,18 @@ export function treatmentSchema(maxTokens: 'max_tokens' | 'max_completion_tokens
       .record(z.string(), z.string().min(1))
       .default({})
       .describe('Roles of chat messages to rename, for services that know fewer: { developer: system }. Default none.'),
+    reasoning_content: z
+      .boolean()
+      .optional()
+      .describe(
+        'Translated requests: send thoughts of earlier answers back as reasoning_content. Default: to engines only.',
+      ),
+    unsupported: z
+      .enum(['drop', 'reject'])
+      .default('drop')
+      .describe(
+        'Translated requests: what becomes of parameters that its chat API lacks. Default drop, and name them.',
+      ),
   });
 }
 

@@ -1,6 +1,10 @@
-import { API_VERSION, type BackendCall, defineBackend, UpstreamClient } from '../../../core/api/index.js';
+import { API_VERSION, type BackendCall, Clock, defineBackend, UpstreamClient } from '../../../core/api/index.js';
 import { HttpBackend, OPENAI_APIS } from '../http/http-backend.js';
+import { messagesRules, messagesSetting } from '../http/messages-setting.js';
+import { TranslatedApis } from '../http/translated-apis.js';
 import { Treatment, treatmentSchema } from '../http/treatment.js';
+import { ChatDialect } from '../openai_chat/dialect.js';
+import { CHAT_FLAVOURS, configuredFlavour } from '../openai_chat/flavour.js';
 
 /**
  * Any server with an OpenAI surface of which nothing else is known: everything is forwarded, what it lacks it says itself.
@@ -9,11 +13,16 @@ import { Treatment, treatmentSchema } from '../http/treatment.js';
 export default defineBackend({
   type: 'openai_compatible',
   apiVersion: API_VERSION,
-  configSchema: treatmentSchema('max_tokens'),
-  inject: [UpstreamClient],
-  create: (config, _lifetime, client) => {
+  configSchema: treatmentSchema('max_tokens').extend({ messages: messagesSetting }),
+  inject: [UpstreamClient, Clock],
+  create: (config, _lifetime, client, clock) => {
     const treatment = new Treatment(config);
-    return new HttpBackend(
+    const cloud = configuredFlavour(CHAT_FLAVOURS.openai_compatible, config);
+    const dialect = new ChatDialect(
+      ({ worker }) => (worker.runtime === 'external' ? cloud : CHAT_FLAVOURS.engine),
+      clock,
+    );
+    const forwarding = new HttpBackend(
       {
         type: 'openai_compatible',
         nativeApis: [...OPENAI_APIS, 'generate'],
@@ -25,5 +34,6 @@ export default defineBackend({
       },
       client,
     );
+    return new TranslatedApis(forwarding, dialect, messagesRules(config.messages));
   },
 });

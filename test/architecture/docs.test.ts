@@ -65,6 +65,22 @@ describe('documentation', () => {
     });
   }
 
+  for (const type of ['anthropic', 'gemini']) {
+    it(`the YAML of the page of the backend ${type} loads`, async () => {
+      const yaml = /```yaml\n([\s\S]*?)```/.exec(read(`plugins/backend/${type}/README.md`))?.[1];
+      assert.ok(yaml !== undefined);
+      const dir = await mkdtemp(join(tmpdir(), 'smg-readme-'));
+      try {
+        await writeFile(`${dir}/gateway.yaml`, yaml);
+        const source = { file: 'gateway.yaml', cwd: dir, env: ENV, defaults: 'standard' } as const;
+        const { config } = await loadConfig(source, createBuiltInCatalog());
+        assert.equal(config.clusters[0]?.workers.length, 1);
+      } finally {
+        await rm(dir, { recursive: true });
+      }
+    });
+  }
+
   it('every filter has a page that the README links to', () => {
     const readme = read('README.md');
     for (const { type } of BUILT_IN_FILTERS) {

@@ -13,7 +13,6 @@ import {
 import { readInferenceRequest } from '../../core/inference/inference-request.js';
 import { JsonScanner } from '../../core/inference/json-scan.js';
 import { SseSplitter } from '../../core/inference/sse-codec.js';
-import { FakeClock } from '../../core/testing/fake-clock.js';
 import chat from '../../plugins/api/chat/plugin.js';
 import { AnthropicDialect } from '../../plugins/backend/anthropic/dialect.js';
 import { anthropicSettingsSchema } from '../../plugins/backend/anthropic/settings.js';
@@ -22,7 +21,7 @@ import { printCases } from './run.js';
 const EVENTS = 64;
 const MODEL = 'claude-sonnet-4-5';
 const api = chat.create({}, { onDispose: () => undefined }) as ClientApi;
-const dialect = new AnthropicDialect(anthropicSettingsSchema.parse({}), new FakeClock(), { warn: () => undefined });
+const dialect = new AnthropicDialect(anthropicSettingsSchema.parse({}), { nowMs: Date.now }, { warn: () => undefined });
 
 function requestOf(body: object): InferenceRequest {
   const bytes = Buffer.from(JSON.stringify(body));

@@ -1,5 +1,5 @@
 import type { RequestHeaders } from './headers.js';
-import type { Delta, InferenceRequest } from './inference.js';
+import type { Delta, InferenceRequest, TokenUsage } from './inference.js';
 import { createToken, type InjectionToken } from './injection.js';
 import type { RequestScope } from './scope.js';
 import type { UpstreamExchange, UpstreamHandler } from './upstream.js';
@@ -22,6 +22,8 @@ export interface BackendCall {
 export interface BackendSink extends UpstreamHandler {
   /** `endStream` with the last one, exactly once. */
   onDelta(delta: Delta, endStream: boolean): void;
+  /** Counts that the worker has stated while there is nothing to pass on yet, not even the head. */
+  onUsage?(usage: TokenUsage): void;
 }
 
 /**
@@ -32,6 +34,8 @@ export interface Backend {
   readonly type: string;
   /** Client apis whose bytes it can forward untouched. */
   readonly nativeApis: readonly string[];
+  /** Streams of its native `chat` and `completions` state token counts only where `stream_options` ask for them. */
+  readonly usageOnRequest?: boolean;
   /** Starts one call. `GatewayError` may be thrown for requests that the dialect cannot carry. */
   send(call: BackendCall, sink: BackendSink): UpstreamExchange;
 }

@@ -11,12 +11,16 @@ export interface TokenUsage {
   cachedTokens?: number;
   /** Part of `promptTokens` that was written to a provider's cache. */
   cacheWriteTokens?: number;
+  /** Part of `cacheWriteTokens` that is kept for an hour, where that has a price of its own (Anthropic). */
+  cacheWriteHourTokens?: number;
   /** Part of `completionTokens` that was spent on reasoning. */
   reasoningTokens?: number;
   /** Part of `promptTokens` that was sound. */
   promptAudioTokens?: number;
   /** Part of `completionTokens` that was sound. */
   completionAudioTokens?: number;
+  /** Some counts are the gateway's guess: the answer was cut, or its worker stated none. */
+  estimated?: boolean;
 }
 
 /** Log probability of one sampled token and of its rivals, by token id. */

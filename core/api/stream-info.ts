@@ -13,9 +13,25 @@ export interface Attempt {
   status: number;
   /** `details` of the error that ended it; undefined when it answered. */
   error: string | undefined;
+  /** Model that the worker was asked for. */
+  model?: string | undefined;
+  /** Tokens that it took, as far as known: also of an answer that nobody got whole. */
+  usage?: TokenUsage | undefined;
   /** Monotonic ms. */
   readonly startedMs: number;
   endedMs: number;
+}
+
+/** What a request cost, all its tries together. */
+export interface RequestCost {
+  /** Whole billionths of the currency's unit. */
+  readonly nanos: number;
+  /** ISO 4217. */
+  readonly currency: string;
+  /** Of the price table. */
+  readonly priceVersion: string;
+  /** Some counts are estimates, or a try has no price. */
+  readonly estimated: boolean;
 }
 
 /** Who is calling, once `auth` knows. */
@@ -64,7 +80,11 @@ export class StreamInfo {
   responseDetails = '';
   /** Whether the answer was seen to complete and was written whole. */
   complete = false;
+  /** Tokens of the answer that the client got, or of the last try that counted any. */
   usage: TokenUsage | undefined = undefined;
+  /** The request is accounted for: workers are asked for counts that the client did not ask for, gaps are estimated. */
+  needsUsage = false;
+  cost: RequestCost | undefined = undefined;
 
   constructor(
     protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2',

@@ -1,109 +1,121 @@
 import type { TokenUsage } from '../api/inference.js';
 
-const ABSENT = -1;
-const NAMES = {
-  input: Buffer.from('input_tokens'),
-  prompt: Buffer.from('prompt_tokens'),
-  output: Buffer.from('output_tokens'),
-  cached: Buffer.from('cached_tokens'),
-  reasoning: Buffer.from('reasoning_tokens'),
-  completion: Buffer.from('completion_tokens'),
-  cacheRead: Buffer.from('cache_read_input_tokens'),
-  cacheCreation: Buffer.from('cache_creation_input_tokens'),
-};
+/** Whose meaning the names have: Anthropic's `input_tokens` leave out what was read from or written to a cache. */
+export type UsageDialect = 'openai' | 'anthropic';
 
-/** The numbers of one usage object as a worker named them. */
+/** What a count is, whatever object it stands in. */
+type Slot =
+  | 'prompt'
+  | 'input'
+  | 'completion'
+  | 'output'
+  | 'total'
+  | 'cached'
+  | 'cachedDetail'
+  | 'cacheRead'
+  | 'cacheWrite'
+  | 'cacheWriteDetail'
+  | 'cacheWriteHour'
+  | 'reasoning'
+  | 'reasoningDetail'
+  | 'promptAudio'
+  | 'completionAudio';
+
+/** Objects inside the usage object whose counts matter: the prefix that their counts have in {@link SLOTS}. */
+const GROUPS: ReadonlyMap<string, string> = new Map([
+  ['prompt_tokens_details', 'in.'],
+  ['input_tokens_details', 'in.'],
+  ['completion_tokens_details', 'out.'],
+  ['output_tokens_details', 'out.'],
+  ['cache_creation', 'cache.'],
+]);
+
+/** From the API references of OpenAI, Anthropic, SGLang (`meta_info`), DeepSeek (`prompt_cache_hit_tokens`). */
+const SLOTS: ReadonlyMap<string, Slot> = new Map([
+  ['prompt_tokens', 'prompt'],
+  ['input_tokens', 'input'],
+  ['completion_tokens', 'completion'],
+  ['output_tokens', 'output'],
+  ['total_tokens', 'total'],
+  ['cached_tokens', 'cached'],
+  ['prompt_cache_hit_tokens', 'cached'],
+  ['reasoning_tokens', 'reasoning'],
+  ['cache_read_input_tokens', 'cacheRead'],
+  ['cache_creation_input_tokens', 'cacheWrite'],
+  ['in.cached_tokens', 'cachedDetail'],
+  ['in.cache_creation_tokens', 'cacheWriteDetail'],
+  ['in.audio_tokens', 'promptAudio'],
+  ['out.reasoning_tokens', 'reasoningDetail'],
+  ['out.thinking_tokens', 'reasoningDetail'],
+  ['out.audio_tokens', 'completionAudio'],
+  ['cache.ephemeral_1h_input_tokens', 'cacheWriteHour'],
+]);
+
+/**
+ * The counts of one answer under the names that workers give them, from all places of the answer that state some: what a
+ * later place states replaces what an earlier one did, what it leaves out stays. Made into a TokenUsage only when asked,
+ * since a sum of old and new counts would be wrong.
+ */
 export class UsageCounts {
-  #prompt = ABSENT;
-  #completion = ABSENT;
-  #input = ABSENT;
-  #output = ABSENT;
-  #cached = ABSENT;
-  #cachedDetail = ABSENT;
-  #reasoning = ABSENT;
-  #reasoningDetail = ABSENT;
-  #cacheRead = ABSENT;
-  #cacheCreation = ABSENT;
+  readonly #values = new Map<Slot, number>();
 
-  /** Takes the count whose name is `bytes[start, end)`, if it is one. `detail`: it stood in a `…_details` object. */
-  set(bytes: Buffer, start: number, end: number, value: number, detail: boolean): void {
-    // The length tells nearly all of them apart, so a name is compared with one other at most.
-    switch (end - start) {
-      case 12:
-        if (!detail && equals(bytes, start, NAMES.input)) this.#input = value;
-        break;
-      case 13:
-        if (equals(bytes, start, NAMES.cached)) {
-          if (detail) this.#cachedDetail = value;
-          else this.#cached = value;
-        } else if (detail) break;
-        else if (equals(bytes, start, NAMES.prompt)) this.#prompt = value;
-        else if (equals(bytes, start, NAMES.output)) this.#output = value;
-        break;
-      case 16:
-        if (!equals(bytes, start, NAMES.reasoning)) break;
-        if (detail) this.#reasoningDetail = value;
-        else this.#reasoning = value;
-        break;
-      case 17:
-        if (!detail && equals(bytes, start, NAMES.completion)) this.#completion = value;
-        break;
-      case 23:
-        if (!detail && equals(bytes, start, NAMES.cacheRead)) this.#cacheRead = value;
-        break;
-      case 27:
-        if (!detail && equals(bytes, start, NAMES.cacheCreation)) this.#cacheCreation = value;
-        break;
+  /** Prefix for the names of counts inside the object of this name; undefined where nothing in it counts. */
+  static groupOf(name: string): string | undefined {
+    return GROUPS.get(name);
+  }
+
+  /** Takes one count. `group`: of the object that it stands in, '' for the usage object itself. Other names are ignored. */
+  set(group: string, name: string, value: number): void {
+    const slot = SLOTS.get(group + name);
+    if (slot !== undefined) this.#values.set(slot, value);
+  }
+
+  /** Takes the counts of a usage object that was parsed; anything but an object says nothing. */
+  read(usage: unknown): void {
+    if (typeof usage !== 'object' || usage === null) return;
+    for (const [name, value] of Object.entries(usage)) {
+      if (isCount(value)) this.set('', name, value);
+      const group = UsageCounts.groupOf(name);
+      if (group === undefined || typeof value !== 'object' || value === null) continue;
+      for (const [inner, count] of Object.entries(value)) if (isCount(count)) this.set(group, inner, count);
     }
   }
 
-  /**
-   * As OpenAI means them: chat and completions (`prompt_tokens`, …), Responses (`input_tokens`, …), and SGLang's
-   * `meta_info`, which uses the same names. Undefined when there is no count.
-   */
-  toOpenAiUsage(): TokenUsage | undefined {
-    return usageOf(
-      firstOf(this.#prompt, this.#input),
-      firstOf(this.#completion, this.#output),
-      firstOf(this.#cachedDetail, this.#cached),
-      ABSENT,
-      firstOf(this.#reasoningDetail, this.#reasoning),
-    );
+  /** Undefined while there is no count. */
+  toUsage(dialect: UsageDialect): TokenUsage | undefined {
+    const get = (slot: Slot): number | undefined => this.#values.get(slot);
+    const read = dialect === 'anthropic' ? get('cacheRead') : (get('cachedDetail') ?? get('cached'));
+    const written = dialect === 'anthropic' ? get('cacheWrite') : get('cacheWriteDetail');
+    const stated = dialect === 'anthropic' ? get('input') : (get('prompt') ?? get('input'));
+    const prompt = dialect === 'anthropic' && stated !== undefined ? stated + (read ?? 0) + (written ?? 0) : stated;
+    const reasoning = get('reasoningDetail') ?? get('reasoning');
+    const usage: TokenUsage = {};
+    put(usage, 'promptTokens', prompt);
+    put(usage, 'completionTokens', this.#completion(dialect, prompt, reasoning));
+    put(usage, 'cachedTokens', read);
+    put(usage, 'cacheWriteTokens', written);
+    put(usage, 'cacheWriteHourTokens', get('cacheWriteHour'));
+    put(usage, 'reasoningTokens', reasoning);
+    put(usage, 'promptAudioTokens', get('promptAudio'));
+    put(usage, 'completionAudioTokens', get('completionAudio'));
+    return Object.keys(usage).length === 0 ? undefined : usage;
   }
 
-  /** As Anthropic means them, whose `input_tokens` leave out what was read from or written to the cache. */
-  toAnthropicUsage(): TokenUsage | undefined {
-    const input = this.#input;
-    const read = this.#cacheRead;
-    const written = this.#cacheCreation;
-    const prompt = input === ABSENT ? ABSENT : input + Math.max(read, 0) + Math.max(written, 0);
-    return usageOf(prompt, this.#output, read, written, ABSENT);
+  /** xAI counts reasoning beside the completion; the total tells. */
+  #completion(dialect: UsageDialect, prompt: number | undefined, reasoning: number | undefined): number | undefined {
+    const output = this.#values.get('output');
+    const completion = dialect === 'anthropic' ? output : (this.#values.get('completion') ?? output);
+    const total = this.#values.get('total');
+    if (completion === undefined || reasoning === undefined || total === undefined || reasoning === 0)
+      return completion;
+    return total === (prompt ?? 0) + completion + reasoning ? completion + reasoning : completion;
   }
 }
 
-function firstOf(preferred: number, other: number): number {
-  return preferred === ABSENT ? other : preferred;
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-function usageOf(
-  prompt: number,
-  completion: number,
-  cached: number,
-  written: number,
-  reasoning: number,
-): TokenUsage | undefined {
-  const usage: TokenUsage = {};
-  if (prompt !== ABSENT) usage.promptTokens = prompt;
-  if (completion !== ABSENT) usage.completionTokens = completion;
-  if (cached !== ABSENT) usage.cachedTokens = cached;
-  if (written !== ABSENT) usage.cacheWriteTokens = written;
-  if (reasoning !== ABSENT) usage.reasoningTokens = reasoning;
-  const known = prompt !== ABSENT || completion !== ABSENT || cached !== ABSENT || written !== ABSENT;
-  return known || reasoning !== ABSENT ? usage : undefined;
-}
-
-/** Lengths are known to be equal. */
-function equals(bytes: Buffer, start: number, name: Buffer): boolean {
-  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false;
-  return true;
+function put(usage: TokenUsage, field: Exclude<keyof TokenUsage, 'estimated'>, value: number | undefined): void {
+  if (value !== undefined) usage[field] = value;
 }

@@ -1,10 +1,8 @@
-import { type ClientApi, type Delta, type DeltaRenderer, GatewayError, type TokenUsage } from '../../core/api/index.js';
-import { UsageAccumulator } from '../../core/inference/usage-accumulator.js';
+import { type ClientApi, type Delta, type DeltaRenderer, GatewayError } from '../../core/api/index.js';
 
 /** The answer's bytes so far: what to send for one delta, and whether the whole was seen to complete. */
 export class DeltaResponse {
   readonly renderer: DeltaRenderer;
-  readonly #usage = new UsageAccumulator();
   /** Choices that have begun and not finished. */
   readonly #open = new Set<number>();
   #finished = 0;
@@ -13,21 +11,18 @@ export class DeltaResponse {
     this.renderer = renderer;
   }
 
-  get usage(): TokenUsage | undefined {
-    return this.#usage.usage;
-  }
-
   /** Whether each choice came to its end. */
   get complete(): boolean {
     return this.#finished > 0 && this.#open.size === 0;
   }
 
   add(delta: Delta): Buffer | undefined {
-    if (delta.kind === 'usage') this.#usage.add(delta.usage);
-    else if (delta.kind === 'finish') {
+    if (delta.kind === 'finish') {
       this.#open.delete(delta.choice);
       this.#finished++;
-    } else if (delta.kind !== 'start' && delta.kind !== 'keep_alive') this.#open.add(delta.choice);
+    } else if (delta.kind !== 'usage' && delta.kind !== 'start' && delta.kind !== 'keep_alive') {
+      this.#open.add(delta.choice);
+    }
     return this.renderer.delta(delta);
   }
 }

@@ -201,7 +201,7 @@ const USAGE = 'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens
 const SSE = 'text/event-stream; charset=utf-8';
 
 describe('inference, bytes up', () => {
-  it('passes a complete stream as it came and notes its usage', () => {
+  it('passes a complete stream as it came', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(180), { maxLength: 5 }), (cuts) => {
         const text = `${CHUNK}${USAGE}data: [DONE]\n\n`;
@@ -215,7 +215,6 @@ describe('inference, bytes up', () => {
         assert.equal(chain.response.body, text);
         assert.equal(chain.response.ends, 1);
         assert.equal(chain.response.error, undefined);
-        assert.deepEqual(chain.streamInfo.usage, { promptTokens: 5, completionTokens: 2 });
       }),
     );
   });
@@ -254,17 +253,7 @@ describe('inference, bytes up', () => {
     }
   });
 
-  it('reads the usage of a collected answer, whole or in pieces', () => {
-    const text = `{"choices":[{"message":{"content":"${'x'.repeat(3000)}"}}],"usage":{"prompt_tokens":9,"completion_tokens":1},"z":null}`;
-    for (const chunks of [[text], [text, ''], [text.slice(0, 3050), text.slice(3050)]]) {
-      const chain = asked(BODY);
-      answer(chain, 'application/json', chunks);
-      assert.deepEqual(chain.streamInfo.usage, { promptTokens: 9, completionTokens: 1 });
-      assert.equal(chain.response.body, text);
-    }
-  });
-
-  it('knows the Anthropic terminator and adds up its usage', () => {
+  it('knows the Anthropic terminator', () => {
     const start =
       'event: message_start\ndata: {"message":{"usage":{"input_tokens":3,"cache_read_input_tokens":10,"output_tokens":1}}}\n\n';
     const delta = 'event: message_delta\ndata: {"type":"message_delta","usage":{"output_tokens":8}}\n\n';
@@ -272,18 +261,9 @@ describe('inference, bytes up', () => {
     const chain = asked(MESSAGES_BODY, { api: messages });
     answer(chain, SSE, [start, delta, stop, '']);
     assert.equal(chain.response.ends, 1);
-    assert.deepEqual(chain.streamInfo.usage, { promptTokens: 13, completionTokens: 8, cachedTokens: 10 });
     const cut = asked(MESSAGES_BODY, { api: messages });
     answer(cut, SSE, [start, delta, '']);
     assert.equal(cut.response.error?.details, 'stream_truncated');
-  });
-
-  it('reads the counts of /generate from meta_info', () => {
-    const chain = asked('{"text":"x"}', { api: generate });
-    answer(chain, 'application/json', [
-      '{"text":"y","meta_info":{"prompt_tokens":4,"completion_tokens":2,"cached_tokens":1}}',
-    ]);
-    assert.deepEqual(chain.streamInfo.usage, { promptTokens: 4, completionTokens: 2, cachedTokens: 1 });
   });
 });
 
@@ -316,7 +296,6 @@ describe('inference, deltas up', () => {
     );
     assert.equal(chain.response.chunks.length, 2);
     assert.equal(chain.response.ends, 1);
-    assert.deepEqual(chain.streamInfo.usage, { promptTokens: 5, completionTokens: 2 });
   });
 
   it('counts what the dialect has no place for', () => {

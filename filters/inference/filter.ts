@@ -13,8 +13,8 @@ import {
   type StreamFilterCallbacks,
 } from '../../core/api/index.js';
 import { readInferenceRequest } from '../../core/inference/inference-request.js';
+import { TerminatorWatch } from '../../core/inference/stream-terminator.js';
 import { BodyCollector } from './body-collector.js';
-import { ByteResponse } from './byte-response.js';
 import type { InferenceFilterConfig } from './config.js';
 import { DeltaResponse, notRenderable, truncated } from './delta-response.js';
 import { checkRequestHead } from './request-head.js';
@@ -35,7 +35,8 @@ export class InferenceFilter implements StreamFilter {
   #request: InferenceRequest | undefined = undefined;
   #responseHeaders: ResponseHeaders | undefined = undefined;
   #deltas: DeltaResponse | undefined = undefined;
-  #bytes: ByteResponse | undefined = undefined;
+  /** Of a stream of bytes: whether it ends as it should. */
+  #terminator: TerminatorWatch | undefined = undefined;
   /** Body of a worker's error, held to be written in the client's dialect. */
   #error: Buffer[] | undefined = undefined;
   #errorBytes = 0;
@@ -86,26 +87,21 @@ export class InferenceFilter implements StreamFilter {
     if (headers.status !== 200 || this.#request === undefined || headers.has('content-encoding')) {
       return FilterHeadersStatus.Continue;
     }
-    const type = headers.get('content-type');
-    if (type?.startsWith('text/event-stream') === true) {
-      if (!this.#request.stream) return FilterHeadersStatus.Continue;
-      this.#bytes = new ByteResponse(this.#api, true);
-      if (endStream && !this.#bytes.finish()) {
-        this.#callbacks.sendLocalReply(truncated());
-        return FilterHeadersStatus.StopIteration;
-      }
-    } else if (type?.startsWith('application/json') === true && !endStream) {
-      this.#bytes = new ByteResponse(this.#api, false);
+    if (!this.#request.stream || headers.get('content-type')?.startsWith('text/event-stream') !== true) {
+      return FilterHeadersStatus.Continue;
     }
-    return FilterHeadersStatus.Continue;
+    this.#terminator = new TerminatorWatch(this.#api.terminator);
+    if (!endStream || this.#terminator.seen) return FilterHeadersStatus.Continue;
+    this.#callbacks.sendLocalReply(truncated());
+    return FilterHeadersStatus.StopIteration;
   }
 
   encodeData(data: BodyData, endStream: boolean): FilterDataStatus {
     if (this.#error !== undefined) return this.#keepError(data.bytes, endStream);
-    const response = this.#bytes;
-    if (response === undefined) return FilterDataStatus.Continue;
-    response.push(data.bytes, endStream);
-    if (!endStream || this.#finishBytes(response)) return FilterDataStatus.Continue;
+    const terminator = this.#terminator;
+    if (terminator === undefined) return FilterDataStatus.Continue;
+    terminator.push(data.bytes);
+    if (!endStream || terminator.seen) return FilterDataStatus.Continue;
     // What did come is the client's; then it is told that the rest is missing.
     if (data.bytes.length > 0) this.#callbacks.injectEncodedData(data.bytes, false);
     this.#callbacks.sendLocalReply(truncated());
@@ -117,7 +113,7 @@ export class InferenceFilter implements StreamFilter {
       this.#endError();
       return FilterTrailersStatus.StopIteration;
     }
-    if (this.#bytes === undefined || this.#finishBytes(this.#bytes)) return FilterTrailersStatus.Continue;
+    if (this.#terminator === undefined || this.#terminator.seen) return FilterTrailersStatus.Continue;
     this.#callbacks.sendLocalReply(truncated());
     return FilterTrailersStatus.StopIteration;
   }
@@ -147,7 +143,7 @@ export class InferenceFilter implements StreamFilter {
 
   onDestroy(): void {
     this.#body = undefined;
-    this.#bytes = undefined;
+    this.#terminator = undefined;
   }
 
   #readRequest(): void {
@@ -238,18 +234,9 @@ export class InferenceFilter implements StreamFilter {
 
   #endDeltas(response: DeltaResponse, bytes: Buffer | undefined): void {
     const end = response.renderer.end();
-    if (this.#api.generates !== false) this.#callbacks.streamInfo.usage = response.usage;
     const dropped = response.renderer.droppedDeltas ?? 0;
     if (dropped > 0) this.#shared.droppedDeltas.with(this.#api.type).inc(dropped);
     if (this.#request?.stream !== true) this.#responseHeaders?.set('content-length', String(end.length));
     this.#callbacks.injectEncodedData(bytes === undefined ? end : Buffer.concat([bytes, end]), true);
-  }
-
-  /** At the end of a body of bytes; false when it is not complete. */
-  #finishBytes(response: ByteResponse): boolean {
-    this.#bytes = undefined;
-    const complete = response.finish();
-    if (response.usage !== undefined) this.#callbacks.streamInfo.usage = response.usage;
-    return complete;
   }
 }

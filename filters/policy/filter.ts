@@ -95,7 +95,17 @@ export class PolicyFilter implements StreamFilter, LoadOwner {
     scope.own(hold);
     const startedMs = this.#shared.clock.monotonicMs();
     const { dpRank, answer } = hold;
-    const attempt: Attempt = { worker, dpRank, answer, status: 0, error: undefined, startedMs, endedMs: 0 };
+    const attempt: Attempt = {
+      worker,
+      dpRank,
+      answer,
+      status: 0,
+      error: undefined,
+      model: context.model,
+      usage: undefined,
+      startedMs,
+      endedMs: 0,
+    };
     streamInfo.attempts.push(attempt);
     run.worker = worker;
     run.attempt = attempt;

@@ -8,6 +8,7 @@ import {
   type StatsScope,
   type Worker,
 } from '../../core/api/index.js';
+import { JsonScanner } from '../../core/inference/json-scan.js';
 import { ForwardedNames } from './worker-headers.js';
 
 /** Fields that would break the framing or the trust between gateway and worker if a client could set them. */
@@ -49,6 +50,8 @@ export class UpstreamFilterConfig {
   readonly backends: Backends;
   readonly clock: Clock;
   readonly forwardedNames: ForwardedNames;
+  /** For the events of streams. */
+  readonly scanner = new JsonScanner();
   readonly #errors: Family<Counter>;
 
   constructor(settings: UpstreamSettings, backends: Backends, clock: Clock, stats: StatsScope) {

@@ -14,10 +14,12 @@ import {
   type StreamFilter,
   type StreamFilterCallbacks,
   type Timer,
+  type TokenUsage,
   type UpstreamExchange,
   type WatermarkCallbacks,
   type Worker,
 } from '../../core/api/index.js';
+import { AttemptUsage } from './attempt-usage.js';
 import type { UpstreamFilterConfig } from './config.js';
 import { createWorkerHeaders, removeConnectionFields, removeProviderFields } from './worker-headers.js';
 import { recordError, recordStatus } from './worker-outcome.js';
@@ -33,6 +35,8 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
   #headers: RequestHeaders | undefined = undefined;
   #worker: Worker | undefined = undefined;
   #attempt: Attempt | undefined = undefined;
+  /** Undefined for calls that are not inference. */
+  #usage: AttemptUsage | undefined = undefined;
   #exchange: UpstreamExchange | undefined = undefined;
   #deadline: Timer | undefined = undefined;
   /** The exchange has ended by itself, or was never begun. */
@@ -58,8 +62,8 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
     return FilterTrailersStatus.StopIteration;
   }
 
-  #send(request: InferenceRequest | undefined): void {
-    const { run, scope } = this.#callbacks;
+  #send(received: InferenceRequest | undefined): void {
+    const { run, scope, streamInfo } = this.#callbacks;
     const { cluster, worker } = run;
     if (cluster === undefined || worker === undefined)
       throw new BugError('upstream: no filter above has chosen a worker');
@@ -68,6 +72,12 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
     this.#worker = worker;
     this.#attempt = run.attempt;
     if (!this.#startDeadline()) return;
+    let request = received;
+    if (received !== undefined) {
+      this.#usage = new AttemptUsage(streamInfo, run.attempt, this.#shared.scanner);
+      request = this.#usage.prepare(received, backend);
+      if (run.attempt !== undefined) run.attempt.model = received.model;
+    }
     const headers = createWorkerHeaders(this.#headers as RequestHeaders, this.#shared.forwardedNames.for(worker));
     this.#finished = false;
     scope.own(this);
@@ -99,6 +109,7 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
     }
     removeConnectionFields(headers);
     if (worker.runtime === 'external') removeProviderFields(headers);
+    this.#usage?.onHeaders(headers);
     if (endStream) this.#onEnd();
     this.#callbacks.encodeHeaders(headers, endStream);
   }
@@ -106,17 +117,27 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
   onData(bytes: Buffer, endStream: boolean, framed: Buffer | undefined): void {
     if (endStream) this.#onEnd();
     else this.#onPiece();
-    this.#callbacks.encodeData(bytes, endStream, framed);
+    const usage = this.#usage;
+    const passed = usage === undefined ? bytes : usage.onData(bytes, endStream);
+    if (passed === bytes) this.#callbacks.encodeData(bytes, endStream, framed);
+    else if (passed !== undefined) this.#callbacks.encodeData(passed, endStream);
   }
 
   onDelta(delta: Delta, endStream: boolean): void {
     if (endStream) this.#onEnd();
     else this.#onPiece();
+    this.#usage?.onDelta(delta, endStream);
     this.#callbacks.encodeDelta(delta, endStream);
+  }
+
+  onUsage(usage: TokenUsage): void {
+    this.#usage?.onEarlyUsage(usage);
   }
 
   onTrailers(trailers: HeaderMap): void {
     this.#onEnd();
+    const rest = this.#usage?.onBodyEnd();
+    if (rest !== undefined) this.#callbacks.encodeData(rest, false);
     this.#callbacks.encodeTrailers(trailers);
   }
 
@@ -197,6 +218,10 @@ export class UpstreamFilter implements StreamFilter, BackendSink, WatermarkCallb
   release(): void {
     this.#deadline?.cancel();
     this.#stop();
+  }
+
+  onStreamComplete(): void {
+    this.#usage?.publish(false);
   }
 
   // ── back-pressure ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,4 +1,5 @@
 import { type Conversation, GatewayError, type JsonObject } from '../../../core/api/index.js';
+import { UsageCounts } from '../../../core/inference/usage-counts.js';
 import { customToolInput } from '../translate/tool-arguments.js';
 import type { ToolNames } from '../translate/tool-names.js';
 import type { AnswerDecoder, EmitDelta } from '../translate/worker-dialect.js';
@@ -9,7 +10,6 @@ import type { ModelFeatures } from './model-features.js';
 import { planResponseFormat, stripCodeFence } from './response-format.js';
 import { finishDelta } from './stop-reason.js';
 import { toolNamesOf } from './tool-names.js';
-import { UsageCounts } from './usage.js';
 
 const VENDOR = 'anthropic';
 const ID_PREFIX = 'msg_';
@@ -250,12 +250,12 @@ export class MessagesDecoder implements AnswerDecoder {
       ...(typeof id === 'string' ? { responseId: id.startsWith(ID_PREFIX) ? id.slice(ID_PREFIX.length) : id } : {}),
       ...(typeof model === 'string' ? { model } : {}),
     });
-    this.#usage.merge(usage);
+    this.#usage.read(usage);
     this.#emitUsage(emit);
   }
 
   #emitUsage(emit: EmitDelta): void {
-    const usage = this.#usage.usage();
+    const usage = this.#usage.toUsage('anthropic');
     if (usage !== undefined) emit({ kind: 'usage', usage });
   }
 
@@ -303,7 +303,7 @@ export class MessagesDecoder implements AnswerDecoder {
 
   /** From a whole answer, or from the `delta` of a `message_delta`, which may bring only a part of it. */
   #readStop(stated: JsonObject, usage: unknown): void {
-    this.#usage.merge(usage);
+    this.#usage.read(usage);
     if (typeof stated.stop_reason === 'string') {
       this.#stopSeen = true;
       this.#stopReason = stated.stop_reason;

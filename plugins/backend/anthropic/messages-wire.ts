@@ -9,15 +9,6 @@ export interface RequestMessage {
   readonly content: string | readonly RequestBlock[];
 }
 
-/** `usage` of an answer and of its events: counts are of the whole answer so far, null and absent mean not stated. */
-export interface WireUsage {
-  input_tokens?: number | null | undefined;
-  output_tokens?: number | null | undefined;
-  cache_creation_input_tokens?: number | null | undefined;
-  cache_read_input_tokens?: number | null | undefined;
-  output_tokens_details?: { thinking_tokens?: number | null } | null | undefined;
-}
-
 export interface WireError {
   type?: unknown;
   message?: unknown;

@@ -51,6 +51,7 @@ const COUNT_TOKENS = 'count_tokens';
 export class HttpBackend implements Backend {
   readonly type: string;
   readonly nativeApis: readonly string[];
+  readonly usageOnRequest = true;
   readonly #dialect: HttpDialect;
   readonly #missingApis: ReadonlySet<string>;
   readonly #client: UpstreamClient;

@@ -83,6 +83,7 @@ export class TranslatedExchange implements UpstreamHandler {
     if (this.#mode === Mode.Over) return;
     if (!this.#headSent && !isContent(delta)) {
       if (delta.kind !== 'keep_alive') this.#waiting.push(delta);
+      if (delta.kind === 'usage') this.#sink.onUsage?.(delta.usage);
       return;
     }
     if (!this.#headSent) {

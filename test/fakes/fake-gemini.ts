@@ -24,6 +24,8 @@ export interface GeminiScript {
   readonly pieces?: readonly GeminiPiece[];
   /** Default 5 of the answer and 0 of thoughts. */
   readonly thoughtTokens?: number;
+  /** Tokens of the prompt that were read from the cache. Default 0: not named. */
+  readonly cachedTokens?: number;
   /** The prompt is refused for this reason. */
   readonly blockReason?: string;
   /** Instead of an answer. */
@@ -81,6 +83,11 @@ export class FakeGemini {
     this.#scripts.push(...scripts);
   }
 
+  /** Forgets the scripts that no request has used. */
+  unscript(): void {
+    this.#scripts.length = 0;
+  }
+
   close(): Promise<void> {
     return this.provider.close();
   }
@@ -136,10 +143,11 @@ function modelObject(name: string): object {
   };
 }
 
-function usageOf({ thoughtTokens = 0 }: GeminiScript): object {
+function usageOf({ thoughtTokens = 0, cachedTokens = 0 }: GeminiScript): object {
   return {
     promptTokenCount: PROMPT_TOKENS,
     candidatesTokenCount: ANSWER_TOKENS,
+    ...(cachedTokens === 0 ? {} : { cachedContentTokenCount: cachedTokens }),
     ...(thoughtTokens === 0 ? {} : { thoughtsTokenCount: thoughtTokens }),
     totalTokenCount: PROMPT_TOKENS + ANSWER_TOKENS + thoughtTokens,
     promptTokensDetails: [{ modality: 'TEXT', tokenCount: PROMPT_TOKENS }],

@@ -14,6 +14,8 @@ export interface ScriptedCall {
 /** What the fake answers to one chat request, streamed or not as the request asks. */
 export interface ChatScript {
   readonly text?: string;
+  /** Thoughts shown in `reasoning_content`, as xAI and many services do; OpenAI never does. */
+  readonly reasoning?: string;
   readonly refusal?: string;
   readonly calls?: readonly ScriptedCall[];
   /** Default `tool_calls` with calls, else `stop`. */
@@ -23,8 +25,10 @@ export interface ChatScript {
   readonly reasoningTokens?: number;
   /** Instead of an answer. */
   readonly error?: FakeAnswer;
-  /** The connection breaks after so many chunks of the stream. */
+  /** So many chunks of the stream are sent; then the connection breaks, or what `ending` says. */
   readonly cutAfter?: number;
+  /** After {@link cutAfter}: `cut` (default), `end` in peace, or `hold` until the caller leaves. */
+  readonly ending?: 'cut' | 'end' | 'hold';
   /** Instead of the rest of the stream after {@link cutAfter} chunks: an error in the stream. */
   readonly errorInStream?: object;
 }
@@ -67,6 +71,11 @@ export class FakeOpenAi {
   /** Scripts of the next answers, in order. Without one: `Hello!`. */
   script(...scripts: readonly ChatScript[]): void {
     this.#scripts.push(...scripts);
+  }
+
+  /** Forgets the scripts that no request has used. */
+  unscript(): void {
+    this.#scripts.length = 0;
   }
 
   close(): Promise<void> {
@@ -159,6 +168,7 @@ function collected(id: string, body: ChatBody, script: ChatScript): FakeAnswer {
   const message = {
     role: 'assistant',
     content: script.text ?? null,
+    ...(script.reasoning === undefined ? {} : { reasoning_content: script.reasoning }),
     refusal: script.refusal ?? null,
     annotations: [],
     ...(script.calls === undefined ? {} : { tool_calls: script.calls.map(callObject) }),
@@ -212,15 +222,16 @@ function streamed(id: string, body: ChatBody, script: ChatScript): FakeAnswer {
   }
   if (withUsage) events.push(event({ choices: [], usage: usageOf(script) }));
   events.push('data: [DONE]\n\n');
-  const { cutAfter, errorInStream } = script;
+  const { cutAfter, errorInStream, ending = 'cut' } = script;
   if (cutAfter === undefined) return { stream: events };
   const begun = events.slice(0, cutAfter);
-  if (errorInStream === undefined) return { stream: begun, ending: 'cut' };
+  if (errorInStream === undefined) return { stream: begun, ending };
   return { stream: [...begun, `data: ${JSON.stringify({ error: errorInStream })}\n\n`] };
 }
 
 function deltasOf(script: ChatScript): object[] {
-  const deltas: object[] = pieces(script.text ?? '').map((content) => ({ content }));
+  const deltas: object[] = pieces(script.reasoning ?? '').map((text) => ({ reasoning_content: text }));
+  deltas.push(...pieces(script.text ?? '').map((content) => ({ content })));
   deltas.push(...pieces(script.refusal ?? '').map((refusal) => ({ refusal })));
   for (const [index, { id, name, arguments: text, custom }] of (script.calls ?? []).entries()) {
     const part = (fields: object): object => (custom === true ? { custom: fields } : { function: fields });

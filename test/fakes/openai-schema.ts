@@ -3,6 +3,7 @@ import * as z from 'zod';
 /** The documented bodies of OpenAI's API, as far as the fake has its endpoints: what is not here is refused. */
 
 const text = z.string();
+const jsonObject = z.record(text, z.unknown());
 const textParts = z.array(z.strictObject({ type: z.literal('text'), text })).min(1);
 
 const userPart = z.discriminatedUnion('type', [
@@ -51,6 +52,8 @@ const message = z.discriminatedUnion('role', [
       .nullish(),
     name,
     refusal: text.nullish(),
+    // Messages are sent back as they came.
+    annotations: z.array(jsonObject).optional(),
     audio: z.strictObject({ id: text }).nullish(),
     tool_calls: z.array(toolCall).min(1).optional(),
     function_call: z.strictObject({ name: text, arguments: text }).nullish(),
@@ -58,8 +61,6 @@ const message = z.discriminatedUnion('role', [
   z.strictObject({ role: z.literal('tool'), content: z.union([text, textParts]), tool_call_id: text }),
   z.strictObject({ role: z.literal('function'), content: text.nullable(), name: text }),
 ]);
-
-const jsonObject = z.record(text, z.unknown());
 
 const tool = z.discriminatedUnion('type', [
   z.strictObject({

@@ -352,6 +352,8 @@ describe('ids of tool calls', () => {
       const id = joinToolUseId('call_x', signature);
       assert.match(id, /^toolu_x__thought__[A-Za-z0-9_-]+$/);
       assert.deepEqual(splitToolUseId(id), { id: 'toolu_x', signature });
+      // A worker's dialect may have put it there before.
+      assert.equal(joinToolUseId(`call_x__thought__${signature}`, signature), id);
     }
     assert.deepEqual(splitToolUseId('toolu_x'), { id: 'toolu_x', signature: undefined });
   });

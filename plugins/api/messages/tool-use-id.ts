@@ -3,12 +3,14 @@ const MARK = '__thought__';
 
 /**
  * Id of a `tool_use` block. Clients send it back with the call and its result and drop fields that they do not know, so a
- * signature (Gemini's, base64) travels in it, in characters that Anthropic allows in ids.
+ * signature (Gemini's, base64) travels in it, in characters that Anthropic allows in ids. An id in which a worker's dialect
+ * has put it already gets it once.
  */
 export function joinToolUseId(id: string, signature: string | undefined): string {
   const own = id.startsWith('call_') ? `toolu_${id.slice('call_'.length)}` : id;
   if (signature === undefined) return own;
-  return own + MARK + signature.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+  const [base = ''] = own.split(MARK, 1);
+  return base + MARK + signature.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 }
 
 /** The reverse; the signature is base64 again. An id without a mark is the client's own. */

@@ -13,7 +13,6 @@ const WORDS: Readonly<Record<string, ErrorClass>> = {
   rate_limit_exceeded: 'rate',
   rate_limit_error: 'rate',
   permission_error: 'forbidden',
-  server_error: 'internal',
   service_unavailable_error: 'unavailable',
   overloaded: 'unavailable',
 };

@@ -19,12 +19,13 @@ export async function startEngineWorker(): Promise<MatrixWorker> {
     models: {},
     servedModel: (asked) => asked,
     scripted: false,
+    statuses: { overloaded: STATUS.overloaded },
     tells: { reasoning: false, matchedStop: false },
     cluster: `{ name: engine, health: off, workers: [{ url: "${sim.url}", models: [llama], runtime: sglang }] }`,
     files: {},
     reply: async ({ error, ending }) => {
       const fault = error === undefined ? ending && FAULTS[ending] : `status=${STATUS[error]}`;
-      await sim.setFault(fault && `${fault};times=1`);
+      await sim.setFault(fault);
     },
     seen: () => {
       const { path, body } = sim.requests().at(-1) ?? {};

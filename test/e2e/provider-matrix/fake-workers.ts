@@ -25,6 +25,7 @@ function worker(
   return {
     ...rest,
     scripted: true,
+    statuses: {},
     cluster: `{ name: ${name}, provider: ${name}, health: off, tls: { ca: $file:${name}.pem }, workers: [{ url: "${provider.url}", api_key: "${key}", models: [${models.join(', ')}] }] }`,
     files: { [`${name}.pem`]: provider.ca },
     seen: () => seenIn(provider.lastRequest.json as Json),

@@ -46,6 +46,8 @@ export interface MatrixWorker {
   readonly scripted: boolean;
   /** What the provider tells in its answers. */
   readonly tells: { readonly reasoning: boolean; readonly matchedStop: boolean };
+  /** Statuses that clients see as the worker sent them, since it speaks their dialect. */
+  readonly statuses: Partial<Record<ErrorKind, number>>;
   /** Its entry under `clusters`, one line. */
   readonly cluster: string;
   readonly files: Readonly<Record<string, string>>;

@@ -2,9 +2,14 @@
  * What it costs to speak Gemini's dialect: a streamed event from its bytes to its delta, and a request of 100 KiB from its
  * parsed body to the bytes that go out. Run: `node --import tsx bench/micro/gemini.ts`.
  */
-import { type BackendCall, type ClientApi, type InferenceRequest, RequestHeaders } from '../../core/api/index.js';
+import {
+  type BackendCall,
+  type ClientApi,
+  type Clock,
+  type InferenceRequest,
+  RequestHeaders,
+} from '../../core/api/index.js';
 import { SseSplitter } from '../../core/inference/sse-codec.js';
-import { FakeClock } from '../../core/testing/fake-clock.js';
 import chat from '../../plugins/api/chat/plugin.js';
 import { createGeminiDialect } from '../../plugins/backend/gemini/dialect.js';
 import { configSchema } from '../../plugins/backend/gemini/settings.js';
@@ -12,7 +17,9 @@ import { printCases } from './run.js';
 
 const EVENTS = 64;
 const api = chat.create({}, { onDispose: () => undefined }) as ClientApi;
-const dialect = createGeminiDialect(configSchema.parse({}), { clock: new FakeClock() });
+const dialect = createGeminiDialect(configSchema.parse({}), {
+  clock: { nowMs: Date.now, monotonicMs: () => performance.now() } as Clock,
+});
 const call = {
   headers: new RequestHeaders('POST', '/v1/chat/completions', '', 'https', []),
   request: { model: 'gemini-2.5-flash' } as InferenceRequest,

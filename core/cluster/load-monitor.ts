@@ -60,6 +60,7 @@ export class LoadMonitor {
     const { load, overload } = worker.protection;
     const wanted =
       worker.health === 'healthy' &&
+      (worker.known || worker.spec().runtime !== undefined) &&
       worker.runtime !== 'external' &&
       (load.always || overload !== undefined || worker.needsLoad);
     const poll = this.#polls.get(worker);

@@ -28,7 +28,8 @@ describe('the examples of the README', () => {
 
   it('and that of docs/workers.md, load', async () => {
     const page = readFileSync(new URL('../../docs/workers.md', import.meta.url), 'utf8');
-    const [, yaml] = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text as string);
+    const pages = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text as string);
+    const yaml = pages.find((text) => text.includes('discovery:'));
     const { config } = await loadText(yaml as string, { catalog: loadPlugins });
     assert.deepEqual(
       config.clusters.map(({ discovery }) => discovery?.type),

@@ -136,7 +136,7 @@ resilience: { retry: { attempts: 2, backoff: { initial: 1ms, max: 1ms } } }`;
       ['{ ca: $file:ca.pem }', authority.cert],
       [MUTUAL, createTestAuthority('strangers').cert],
     ] as const) {
-      const models = cluster(worker.url, tls).replace('{ every: 100ms }', 'off');
+      const models = cluster(worker.url, tls).replace('{ every: 100ms }', 'off, models: [m]');
       const gateway = await start(models, { ...files(own), 'ca.pem': ca });
       const reply = await chat(gateway, 'hi');
       assert.equal(reply.status, 502);

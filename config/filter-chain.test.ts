@@ -237,4 +237,28 @@ describe('the config of a filter', () => {
       assert.deepEqual(await changesOf(`${base}routes: [{ cluster: default, ${route} }]`), [expected], route);
     }
   });
+
+  it('of fallback is changed by the key fallback of a route: clusters in their order, settings, or off', async () => {
+    const base = 'clusters: [{ name: a, workers: [http://a:1] }, { name: b, workers: [http://b:1] }]\n';
+    const target = { cluster: 'b', model: 'm' };
+    for (const [route, disabled, config] of [
+      ['fallback: [b]', false, { to: ['b'], rules: [] }],
+      ['fallback: b', false, { to: ['b'], rules: [] }],
+      ['fallback: [{ cluster: b, model: m }, a]', false, { to: [target, 'a'], rules: [] }],
+      ['fallback: { to: [b], first_token: 5s }', false, { to: ['b'], first_token: '5s' }],
+      ['fallback: off', true, undefined],
+    ] as const) {
+      const { config: whole } = await loadText(`${base}routes: [{ cluster: a, ${route} }]`);
+      const [change] = whole.routes[0]?.filters ?? [];
+      assert.deepEqual([change?.name, change?.disabled, change?.config], ['fallback', disabled, config], route);
+      const model = whole.filters.find(({ name }) => name === 'model')?.config as {
+        routes: { may_lack_model?: true }[];
+      };
+      assert.equal(model.routes[0]?.may_lack_model, disabled ? undefined : true, route);
+    }
+    assert.match(
+      await errorsOf(`${base}routes: [{ cluster: a, fallback: [bccd] }]`),
+      /^gateway\.yaml:2:35 routes\[0\]\.fallback\[0\]: no cluster "bccd"$/,
+    );
+  });
 });

@@ -9,7 +9,9 @@ import {
   mapNode,
   nodeAt,
   type Origin,
+  scalarNode,
   textOf,
+  withEntry,
   withoutEntry,
 } from './config-node.js';
 import { didYouMean } from './did-you-mean.js';
@@ -48,10 +50,19 @@ function wrappedAs(key: string) {
   return (block: ConfigNode): ConfigNode => mapNode([[key, block]], block.path, block.origin);
 }
 
-/** Routes as the filter `model` takes them: it picks the cluster and the time limit, not the changes of filters. */
+/**
+ * Routes as the filter `model` takes them: it picks the cluster and the time limit, not the changes of filters. Where
+ * another cluster may help out, a model that the first one lacks is not the end.
+ */
 function routesOf(block: ConfigNode): ConfigNode | undefined {
   if (block.kind !== 'list' || block.items.length === 0) return undefined;
-  const items = block.items.map((route) => (route.kind === 'map' ? withoutEntry(route, 'filters') : route));
+  const items = block.items.map((route) => {
+    if (route.kind !== 'map') return route;
+    const change = nodeAt(route, 'filters', 'fallback');
+    const own = withoutEntry(route, 'filters');
+    if (childOf(change, 'config') === undefined || isOn(childOf(change as ConfigNode, 'disabled'))) return own;
+    return withEntry(own, 'may_lack_model', scalarNode(true, route.path, route.origin));
+  });
   return mapNode([['routes', { ...block, items }]], block.path, block.origin);
 }
 
@@ -73,6 +84,10 @@ export const FILTER_BLOCKS: readonly FilterBlock[] = [
 
 /** Blocks that lead nowhere when the chain lacks their filter; `auth` there would leave the gateway open. */
 const NEEDS_FILTER = ['auth', 'cors', 'rate_limit', 'admission', 'model', 'retry', 'request_id'];
+
+function isOn(node: ConfigNode | undefined): boolean {
+  return node?.kind === 'scalar' && (node.value === true || node.value === 'true');
+}
 
 /** Whether a node says `off` (or `false`). */
 export function isOff(node: ConfigNode | undefined): boolean {
@@ -134,8 +149,7 @@ class ChainBuilder {
       return;
     }
     const index = this.#items.findIndex((item) => item.name === name);
-    const disabled = childOf(entry, 'disabled');
-    if (disabled?.kind === 'scalar' && (disabled.value === true || disabled.value === 'true')) {
+    if (isOn(childOf(entry, 'disabled'))) {
       if (index >= 0) this.#items.splice(index, 1);
       this.#removed.add(name);
       return;

@@ -13,6 +13,7 @@ export const FILTER_PRESETS = {
     'admission',
     'inference',
     'model',
+    'fallback',
     'retry',
     'policy',
     'credentials',
@@ -25,14 +26,7 @@ export const FILTER_PRESETS = {
 export type FilterPreset = keyof typeof FILTER_PRESETS;
 
 /** Filters of the full design that do not exist yet: named in messages, so that nobody looks for a typing mistake. */
-export const PLANNED_FILTERS: readonly string[] = [
-  'budget',
-  'fallback',
-  'tool_parser',
-  'reasoning_parser',
-  'tokenizer',
-  'pd',
-];
+export const PLANNED_FILTERS: readonly string[] = ['budget', 'tool_parser', 'reasoning_parser', 'tokenizer', 'pd'];
 
 /** Name of the filter in front of which new entries go when they follow a preset. */
 export const INSERTION_ANCHOR = 'inference';

@@ -163,7 +163,7 @@ export interface RouteFilterConfig {
   readonly parsed: unknown;
 }
 
-export interface RouteConfig extends Omit<ParsedRoute, 'filters' | 'retry'> {
+export interface RouteConfig extends Omit<ParsedRoute, 'filters' | 'retry' | 'fallback'> {
   readonly filters: readonly RouteFilterConfig[];
 }
 

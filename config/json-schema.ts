@@ -14,6 +14,26 @@ const SHORTHAND: readonly (readonly [readonly string[], JsonSchema])[] = [
   [['clusters', 'items', 'properties', 'workers', 'items'], { type: 'string' }],
   [['policies', 'additionalProperties'], { type: 'string' }],
   [['routes', 'items', 'properties', 'filters', 'additionalProperties'], { enum: ['off', false] }],
+  [
+    ['routes', 'items', 'properties', 'fallback'],
+    {
+      type: 'array',
+      items: {
+        anyOf: [
+          { type: 'string' },
+          {
+            type: 'object',
+            properties: {
+              cluster: { type: 'string', description: 'Name of the cluster.' },
+              model: { type: 'string', description: 'Model that is asked for there.' },
+            },
+            required: ['cluster'],
+            additionalProperties: false,
+          },
+        ],
+      },
+    },
+  ],
   [['plugins', 'items'], { type: 'string' }],
   [['auth'], { type: 'string' }],
   [['clusters', 'items', 'properties', 'drain'], { type: 'string' }],
@@ -37,6 +57,7 @@ const BLOCKS: readonly (readonly [path: readonly string[], filter: string, prope
   [['telemetry', 'properties', 'request_id'], 'request_id'],
   [['resilience', 'properties', 'retry'], 'retry'],
   [['routes', 'items', 'properties', 'retry'], 'retry'],
+  [['routes', 'items', 'properties', 'fallback'], 'fallback'],
   [['limits', 'properties', 'concurrency'], 'admission'],
   [['limits', 'properties', 'rate'], 'rate_limit', 'global'],
   [['limits', 'properties', 'address'], 'rate_limit', 'address'],
@@ -45,7 +66,7 @@ const BLOCKS: readonly (readonly [path: readonly string[], filter: string, prope
 ];
 
 /** Blocks that may also be `off`. */
-const MAY_BE_OFF: readonly string[] = ['retry', 'concurrency', 'rate', 'address'];
+const MAY_BE_OFF: readonly string[] = ['retry', 'fallback', 'concurrency', 'rate', 'address'];
 
 /** JSON Schema (2020-12) of the file as it may be written: shorthand included, defaults shown, plugins by the catalog. */
 export function configJsonSchema(catalog: PluginCatalog | undefined): object {

@@ -80,7 +80,7 @@ describe('a configuration', () => {
       clusters.map(({ name, workers }) => [name, workers.length]),
       [['default', 0]],
     );
-    assert.equal((await loadText('clusters:\nfilters:\nauth:\n')).config.filters.length, 12);
+    assert.equal((await loadText('clusters:\nfilters:\nauth:\n')).config.filters.length, 13);
   });
 
   it('has anchors, merge keys and free keys', async () => {

@@ -25,7 +25,6 @@ const NOT_BUILT_KEYS: readonly string[] = [
   'listeners.*.limits.stream_body_over',
   'listeners.*.limits.stream_stall_timeout',
   'listeners.*.limits.buffer_for_retry',
-  'routes.*.fallback',
   'routes.*.rewrite',
   'clusters.*.prefill',
   'clusters.*.decode',

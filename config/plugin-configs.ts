@@ -83,7 +83,7 @@ export function resolvePlugins(
     const [engine, discovery] = [engines[index], discoveries[index]];
     return { ...cluster, workers: inheritWorkerFacts(cluster), policy, engine, discovery, providers };
   });
-  const routes = parsed.routes.map(({ retry: _retry, ...route }, index): RouteConfig => {
+  const routes = parsed.routes.map(({ retry: _retry, fallback: _fallback, ...route }, index): RouteConfig => {
     return { ...route, filters: overrides[index] ?? [] };
   });
   return { issues: [], config: deepFreeze({ ...rest, telemetry, filters, clusters, routes, providers }) };

@@ -24,6 +24,11 @@ export const routeSchema = z.strictObject({
   retry: offOr(z.record(z.string(), z.unknown()))
     .optional()
     .describe('Config of the filter retry on this route, or `off`; short for `filters.retry`.'),
+  fallback: offOr(z.record(z.string(), z.unknown()))
+    .optional()
+    .describe(
+      'Clusters to go on to, in their order, or config of the filter fallback on this route, or `off`; short for `filters.fallback`.',
+    ),
   timeouts: z
     .strictObject({
       connect: duration().optional().describe('TCP and TLS set-up.'),

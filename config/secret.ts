@@ -40,11 +40,11 @@ export class Secret {
 }
 
 const SECRET_KEY =
-  /(?:^|_)(?:api_?keys?|keys?|passwords?|passwd|secrets?|token|credentials?|authorization|cookie|private_key)$/i;
+  /(?:^|_)(?:api_?keys?|keys?|passwords?|passwd|secrets?|(?<!first_)token|credentials?|authorization|cookie|private_key)$/i;
 const CAMEL_HUMP = /([a-z0-9])([A-Z])/g;
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi;
 
-/** Whether a YAML key of this name holds a secret by convention: `api_key`, `key`, `token`, `db_password`, … */
+/** Whether a YAML key of this name holds a secret by convention: `api_key`, `key`, `token`, `db_password`, …; `first_token` is a time. */
 export function isSecretKey(key: string): boolean {
   return SECRET_KEY.test(key.replace(CAMEL_HUMP, '$1_$2').replaceAll('-', '_'));
 }

@@ -86,6 +86,11 @@ function routeReferences(root: MapNode, filterNames: readonly string[]): ConfigI
       const message = `no cluster "${cluster}"${didYouMean(cluster, clusters)}`;
       issues.push(issueAt(childOf(route, 'cluster') as ConfigNode, message));
     }
+    for (const target of itemsOf(nodeAt(route, 'filters', 'fallback', 'config', 'to'))) {
+      const node = target.kind === 'map' ? childOf(target, 'cluster') : target;
+      if (node?.kind !== 'scalar' || typeof node.value !== 'string' || clusters.includes(node.value)) continue;
+      issues.push(issueAt(node, `no cluster "${node.value}"${didYouMean(node.value, clusters)}`));
+    }
     const overrides = childOf(route, 'filters');
     for (const [name, entry] of overrides?.kind === 'map' ? overrides.entries : []) {
       if (filterNames.includes(name)) continue;

@@ -81,19 +81,39 @@ function filterChange(settings: ConfigNode): MapNode {
   return isOff(settings) ? disabled : withEntry(disabled, 'config', settings);
 }
 
-/** `off` where a change of a filter stands, and `retry` as a change of the filter of that name. */
+/** Clusters to go on to as settings: those of a route go before the rules that hold for all. */
+function fallbackSettings(node: ConfigNode): ConfigNode {
+  if (isOff(node) || node.kind === 'map') return node;
+  const none: ListNode = { kind: 'list', items: [], path: node.path, origin: node.origin };
+  const entries: [string, ConfigNode][] = [
+    ['to', asList(node)],
+    ['rules', none],
+  ];
+  return mapNode(entries, node.path, node.origin);
+}
+
+/** `off` where a change of a filter stands, and `retry` and `fallback` as changes of the filters of these names. */
 function expandRoute(route: ConfigNode): ConfigNode {
   if (route.kind !== 'map') return route;
   const map = changeEntry(route, 'filters', (changes) =>
     mapValues(changes, (change) => (isOff(change) ? filterChange(change) : change)),
   );
-  const retry = childOf(map, 'retry');
-  if (retry === undefined) return map;
-  const changes = childOf(map, 'filters') ?? mapNode([], [...route.path, 'filters'], retry.origin);
+  return moveToFilters(
+    moveToFilters(map, 'retry', (node) => node),
+    'fallback',
+    fallbackSettings,
+  );
+}
+
+/** A key of a route as a change of the filter of that name. */
+function moveToFilters(route: MapNode, name: string, toSettings: (node: ConfigNode) => ConfigNode): MapNode {
+  const node = childOf(route, name);
+  if (node === undefined) return route;
+  const changes = childOf(route, 'filters') ?? mapNode([], [...route.path, 'filters'], node.origin);
   // Its schema says what is wrong with it.
-  if (changes.kind !== 'map') return map;
-  const change = mergeNodes(childOf(changes, 'retry'), filterChange(retry));
-  return withEntry(withoutEntry(map, 'retry'), 'filters', withEntry(changes, 'retry', change));
+  if (changes.kind !== 'map') return route;
+  const change = mergeNodes(childOf(changes, name), filterChange(toSettings(node)));
+  return withEntry(withoutEntry(route, name), 'filters', withEntry(changes, name, change));
 }
 
 /** One authority where a list of them may stand. */

@@ -3,6 +3,7 @@ import admission from './admission/factory.js';
 import auth from './auth/factory.js';
 import cors from './cors/factory.js';
 import credentials from './credentials/factory.js';
+import fallback from './fallback/factory.js';
 import inference from './inference/factory.js';
 import model from './model/factory.js';
 import policy from './policy/factory.js';
@@ -18,6 +19,7 @@ export const BUILT_IN_FILTERS: readonly AnyPlugin[] = [
   auth,
   cors,
   credentials,
+  fallback,
   inference,
   model,
   policy,

@@ -49,6 +49,15 @@ export function callerCredential(headers: RequestHeaders, provider: string | und
   return own ?? bearer ?? (others ? 'mismatch' : 'none');
 }
 
+/**
+ * Takes out a bearer token of which nothing says whose it is: it was meant for whoever the request was first sent to. What
+ * names its provider, by its header or its shape, stays.
+ */
+export function removeUnboundKey(headers: RequestHeaders): void {
+  const value = headers.get(AUTHORIZATION);
+  if (value !== undefined && providerOfKey(tokenOf(value.trim())) === undefined) headers.delete(AUTHORIZATION);
+}
+
 /** Keys that begin with `sk-` and are no provider's alone are OpenAI's, or a service's that copied it. */
 function mayBe(provider: string | undefined, token: string): boolean {
   const owner = providerOfKey(token);

@@ -135,6 +135,20 @@ export class GatewayError extends Error {
     Object.defineProperty(this, BRAND, { value: true });
   }
 
+  /** The same with other words and more fields for the head of the answer. */
+  with(message: string, headers: readonly string[]): GatewayError {
+    const { code, cause, details, status, param, retryAfterMs, upstreamStatus } = this;
+    return new GatewayError(code, message, {
+      cause,
+      details,
+      status,
+      headers: [...(this.headers ?? []), ...headers],
+      ...(param === undefined ? undefined : { param }),
+      ...(retryAfterMs === undefined ? undefined : { retryAfterMs }),
+      ...(upstreamStatus === undefined ? undefined : { upstreamStatus }),
+    });
+  }
+
   /** True also for an instance made by another copy of this package. */
   static is(value: unknown): value is GatewayError {
     return typeof value === 'object' && value !== null && BRAND in value;

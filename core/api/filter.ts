@@ -100,6 +100,8 @@ export interface RunInfo {
   cluster: Cluster | undefined;
   /** Time limits of its exchanges with workers. Undefined: those of the cluster. */
   timeouts: UpstreamTimeouts | undefined;
+  /** What the route says over the limits of whatever cluster serves it; undefined: nothing. */
+  routeTimeouts: Partial<UpstreamTimeouts> | undefined;
   worker: Worker | undefined;
   /** The entry in streamInfo.attempts that this run is. */
   attempt: Attempt | undefined;

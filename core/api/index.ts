@@ -1,4 +1,5 @@
 /** The public contract for filters and plugins: what `import … from 'smg'` gives. */
+export * from './attempt-answer.js';
 export * from './backend.js';
 export * from './caller-credential.js';
 export * from './client-api.js';
@@ -23,6 +24,7 @@ export * from './policy.js';
 export * from './private-host.js';
 export * from './provider.js';
 export * from './request-match.js';
+export * from './run-cluster.js';
 export * from './scope.js';
 export * from './shutdown.js';
 export * from './stats.js';

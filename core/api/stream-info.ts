@@ -64,6 +64,8 @@ export class StreamInfo {
   inference: InferenceRequest | undefined = undefined;
   route: string | undefined = undefined;
   readonly attempts: Attempt[] = [];
+  /** It is a copy of another request, and nobody waits for its answer: nothing is tried twice for it. */
+  mirrored = false;
   /** Milliseconds, monotonic clock; 0 until it happened. */
   readonly startedMs: number;
   requestCompleteMs = 0;

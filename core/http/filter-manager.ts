@@ -91,10 +91,11 @@ export class FilterManager implements InnerRun, Releasable {
     this.level = parent === undefined ? 0 : parent.level + 1;
     this.run =
       parent === undefined
-        ? { cluster: undefined, timeouts: undefined, worker: undefined, attempt: undefined }
+        ? { cluster: undefined, timeouts: undefined, routeTimeouts: undefined, worker: undefined, attempt: undefined }
         : {
             cluster: parent.run.cluster,
             timeouts: parent.run.timeouts,
+            routeTimeouts: parent.run.routeTimeouts,
             worker: parent.run.worker,
             attempt: parent.run.attempt,
           };

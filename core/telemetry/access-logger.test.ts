@@ -94,6 +94,19 @@ describe('AccessLogger', () => {
     );
   });
 
+  it('names the cluster of attempts that were made in another one than the last', () => {
+    const info = finished();
+    const elsewhere = { id: 'w0', cluster: 'cloud' } as Worker;
+    info.attempts.unshift({ worker: elsewhere, status: 429, error: undefined, startedMs: 1, endedMs: 2 });
+    assert.deepEqual(JSON.parse(write(info)[0] as string).attempts[0], {
+      worker: 'w0',
+      cluster: 'cloud',
+      status: 429,
+      ms: 1,
+    });
+    assert.match(write(info, 'text')[0] as string, / attempts=w0@cloud:429,w1:upstream_reset,w2:200 /);
+  });
+
   it('leaves out what did not happen, and has no query string, worker URL or key', () => {
     const info = new StreamInfo('HTTP/2', '::1', 'main', 'GET', '/nope?token=MARKED', 5);
     info.status = 404;

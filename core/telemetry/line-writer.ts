@@ -30,6 +30,7 @@ export interface LineWriter {
   number(name: Field, value: number): void;
   milliseconds(name: Field, value: number): void;
   flag(name: Field, value: boolean): void;
+  /** With the cluster of those that were not made in the cluster of the last one. */
   attempts(attempts: readonly Attempt[]): void;
   /** A piece that {@link LineWriter.take} returned. */
   append(piece: string): void;
@@ -68,12 +69,14 @@ export class JsonLineWriter implements LineWriter {
 
   attempts(attempts: readonly Attempt[]): void {
     let list = '';
+    const last = attempts.at(-1)?.worker.cluster;
     const count = Math.min(attempts.length, MAX_ATTEMPTS);
     for (let i = 0; i < count; i++) {
       const attempt = attempts[i] as Attempt;
       const error = attempt.error === undefined ? '' : `,"error":"${escapeJsonText(attempt.error, MAX_NAME_LENGTH)}"`;
       const ms = attempt.endedMs === 0 ? '' : `,"ms":${formatMs(attempt.endedMs - attempt.startedMs)}`;
-      list += `${i === 0 ? '' : ','}{"worker":"${attempt.worker.id}","status":${attempt.status}${error}${ms}}`;
+      const cluster = attempt.worker.cluster === last ? '' : `,"cluster":"${attempt.worker.cluster}"`;
+      list += `${i === 0 ? '' : ','}{"worker":"${attempt.worker.id}"${cluster},"status":${attempt.status}${error}${ms}}`;
     }
     this.#line += `,"attempts":[${list}]`;
   }
@@ -122,9 +125,13 @@ export class TextLineWriter implements LineWriter {
   }
 
   attempts(attempts: readonly Attempt[]): void {
+    const last = attempts.at(-1)?.worker.cluster;
     const list = attempts
       .slice(0, MAX_ATTEMPTS)
-      .map(({ worker, status, error }) => `${worker.id}:${error ?? status}`)
+      .map(({ worker, status, error }) => {
+        const cluster = worker.cluster === last ? '' : `@${worker.cluster}`;
+        return `${worker.id}${cluster}:${error ?? status}`;
+      })
       .join(',');
     this.#line += ` attempts=${formatTextValue(list, MAX_ATTEMPTS * MAX_NAME_LENGTH)}`;
   }

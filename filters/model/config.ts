@@ -7,6 +7,7 @@ import {
   duration,
   RequestTest,
   requestMatchSchema,
+  timeoutsOf,
   type UpstreamTimeouts,
 } from '../../core/api/index.js';
 
@@ -23,6 +24,12 @@ const routeSchema = z.strictObject({
     })
     .prefault({})
     .describe('Instead of those of the cluster.'),
+  may_lack_model: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Requests go on although no worker of the cluster has their model: a filter below knows another. Default false; true with `fallback`.',
+    ),
 });
 
 export const configSchema = z.strictObject({
@@ -45,21 +52,30 @@ export class Route {
   readonly cluster: Cluster;
   /** Its own, and those of the cluster where it has none. */
   readonly timeouts: UpstreamTimeouts;
+  /** Its own alone; undefined: none. */
+  readonly ownTimeouts: Partial<UpstreamTimeouts> | undefined;
+  readonly mayLackModel: boolean;
   readonly match: RequestTest;
 
   constructor(settings: RouteSettings, cluster: Cluster) {
-    const { connect, first_byte, idle, request } = settings.timeouts;
-    const common = cluster.timeouts;
     this.name = settings.name;
     this.cluster = cluster;
-    this.timeouts = {
-      connectMs: connect ?? common.connectMs,
-      firstByteMs: first_byte ?? common.firstByteMs,
-      idleMs: idle ?? common.idleMs,
-      requestMs: request ?? common.requestMs,
-    };
+    this.ownTimeouts = ownTimeoutsOf(settings.timeouts);
+    this.timeouts = timeoutsOf(cluster, this.ownTimeouts);
+    this.mayLackModel = settings.may_lack_model;
     this.match = new RequestTest(settings.match);
   }
+}
+
+function ownTimeoutsOf(settings: RouteSettings['timeouts']): Partial<UpstreamTimeouts> | undefined {
+  const { connect, first_byte, idle, request } = settings;
+  const own: Partial<UpstreamTimeouts> = {
+    ...(connect === undefined ? undefined : { connectMs: connect }),
+    ...(first_byte === undefined ? undefined : { firstByteMs: first_byte }),
+    ...(idle === undefined ? undefined : { idleMs: idle }),
+    ...(request === undefined ? undefined : { requestMs: request }),
+  };
+  return Object.keys(own).length === 0 ? undefined : own;
 }
 
 /** What the streams of one generation share. */

@@ -36,7 +36,7 @@ export class ModelFilter implements StreamFilter {
     let { model } = request;
     const route = this.#route(headers);
     const cluster = route === undefined ? clusters.forModel(model) : route.cluster;
-    if (cluster === undefined || !cluster.serves(model)) {
+    if (cluster === undefined || !(cluster.serves(model) || route?.mayLackModel === true)) {
       this.#callbacks.sendLocalReply(notServed(named));
       return FilterHeadersStatus.StopIteration;
     }
@@ -52,6 +52,7 @@ export class ModelFilter implements StreamFilter {
     const timeouts = route === undefined ? cluster.timeouts : route.timeouts;
     const { requestMs } = timeouts;
     run.timeouts = timeouts;
+    run.routeTimeouts = route?.ownTimeouts;
     streamInfo.deadlineMs = requestMs === 0 ? 0 : this.#shared.clock.monotonicMs() + requestMs;
     return FilterHeadersStatus.Continue;
   }

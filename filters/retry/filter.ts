@@ -1,5 +1,7 @@
 import {
   type Attempt,
+  AttemptAnswer,
+  type AttemptOwner,
   COARSE_TICK_MS,
   FilterHeadersStatus,
   FilterTrailersStatus,
@@ -13,7 +15,6 @@ import {
   type Timer,
   type Worker,
 } from '../../core/api/index.js';
-import { AttemptAnswer, type AttemptOwner } from './attempt-answer.js';
 import type { RetryFilterConfig } from './config.js';
 import { parseRetryAfter } from './retry-after.js';
 
@@ -147,7 +148,7 @@ export class RetryFilter implements StreamFilter, AttemptOwner {
    */
   #plan(untriedOnly: boolean, retryAfterMs: number | undefined, toleranceMs: number): number {
     const { attempts, backoff, budget, clock, stats } = this.#shared;
-    if (this.#opened >= attempts) return GIVE_UP;
+    if (this.#opened >= attempts || this.#callbacks.streamInfo.mirrored) return GIVE_UP;
     const nowMs = clock.monotonicMs();
     const { run } = this.#callbacks;
     const firstByteMs = (run.timeouts ?? run.cluster?.timeouts)?.firstByteMs ?? 0;

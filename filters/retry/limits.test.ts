@@ -14,6 +14,14 @@ test('a silent worker costs one first-byte limit', () => {
   assertAnswer(bench, 504, /upstream_timeout/, 1);
 });
 
+test('a copy of a request is tried once', () => {
+  const bench = createBench();
+  bench.harness.streamInfo.mirrored = true;
+  bench.start();
+  bench.last.answer(503, 'no');
+  assertAnswer(bench, 503, 'no', 1);
+});
+
 test('the first-byte limit of the route is the one that counts', () => {
   const bench = createBench({ firstByteMs: 5000 });
   bench.start();

@@ -14,7 +14,13 @@ import { BUILT_IN_FILTERS } from '../../filters/index.js';
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
 /** What examples take from outside. */
-const ENV = { GATEWAY_API_KEY: 'k', TEAM_RED_KEY: 'k-red', DASHBOARD_KEY: 'k-dashboard', WORKER_KEY: 'k-worker' };
+const ENV = {
+  OPENAI_API_KEY: 'k-openai',
+  GATEWAY_API_KEY: 'k',
+  TEAM_RED_KEY: 'k-red',
+  DASHBOARD_KEY: 'k-dashboard',
+  WORKER_KEY: 'k-worker',
+};
 const certificate = createTestAuthority().issue();
 const FILES = {
   'tls.crt': certificate.cert,
@@ -47,6 +53,7 @@ describe('documentation', () => {
     'docs/limits.md',
     'docs/time-limits.md',
     'docs/filters-and-routes.md',
+    'docs/fallback.md',
   ]) {
     it(`the YAML of ${page} is a complete configuration`, async () => {
       const yaml = /```yaml\n([\s\S]*?)```/.exec(read(page))?.[1];

@@ -26,7 +26,8 @@ export function isCredential(name: string): boolean {
 
 /**
  * The caller's key for a provider. Bound to it is what stands in a header that names it, then in the header in which it
- * takes keys; a bearer token is bound to whatever provider the request goes to, unless its shape says that it is another's.
+ * takes keys; a bearer token is bound to whatever provider the request goes to. The last two only, if their shape does not
+ * say that they are another's.
  * `provider` undefined: a service that speaks OpenAI's API.
  */
 export function callerCredential(headers: RequestHeaders, provider: string | undefined): CallerCredential {
@@ -42,8 +43,9 @@ export function callerCredential(headers: RequestHeaders, provider: string | und
     const value = (flat[i + 1] as string).trim();
     if (value === '') continue;
     if (name === named) return inHeader(keyHeader, value);
-    if (name === keyHeader && name !== AUTHORIZATION) own ??= inHeader(keyHeader, value);
-    else if (name === AUTHORIZATION && mayBe(provider, tokenOf(value))) bearer ??= inHeader(keyHeader, value);
+    if (name === keyHeader && name !== AUTHORIZATION && isNobodyElses(provider, tokenOf(value))) {
+      own ??= inHeader(keyHeader, value);
+    } else if (name === AUTHORIZATION && mayBe(provider, tokenOf(value))) bearer ??= inHeader(keyHeader, value);
     else others = true;
   }
   return own ?? bearer ?? (others ? 'mismatch' : 'none');
@@ -56,6 +58,12 @@ export function callerCredential(headers: RequestHeaders, provider: string | und
 export function removeUnboundKey(headers: RequestHeaders): void {
   const value = headers.get(AUTHORIZATION);
   if (value !== undefined && providerOfKey(tokenOf(value.trim())) === undefined) headers.delete(AUTHORIZATION);
+}
+
+/** Anthropic's SDK sends whatever key it was given in `x-api-key`. */
+function isNobodyElses(provider: string | undefined, token: string): boolean {
+  const owner = providerOfKey(token);
+  return owner === undefined || owner === provider;
 }
 
 /** Keys that begin with `sk-` and are no provider's alone are OpenAI's, or a service's that copied it. */

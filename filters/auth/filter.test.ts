@@ -49,7 +49,8 @@ function run(
 /** Credential headers that reached the terminal filter. */
 function passedOn(harness: FilterHarness): string[] {
   const headers = harness.terminal.headers;
-  return ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'].flatMap((name) => headers?.getAll(name) ?? []);
+  const names = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'x-provider-key-openai'];
+  return names.flatMap((name) => headers?.getAll(name) ?? []);
 }
 
 describe('auth: with a key', () => {
@@ -81,6 +82,7 @@ describe('auth: with a key', () => {
 
   it('takes copies of a key out wherever a client may put them, though they do not count there', () => {
     const copies = ['x-goog-api-key', 'red-key', 'api-key', 'shared-key', 'authorization', 'red-key'];
+    copies.push('x-provider-key-openai', 'red-key');
     assert.deepEqual(passedOn(run(['x-api-key', 'red-key', ...copies, 'x-api-key', 'Bearer red-key'])), []);
     assert.equal(run(['x-goog-api-key', 'red-key']).response.headers?.status, 401);
     assert.deepEqual(passedOn(run(['x-api-key', 'red-key', 'x-goog-api-key', 'own'])), ['own']);

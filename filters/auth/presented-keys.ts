@@ -1,11 +1,8 @@
-import type { RequestHeaders } from '../../core/api/index.js';
+import { isCredential, type RequestHeaders } from '../../core/api/index.js';
 import type { KeyHolder, KeyRing } from './key-ring.js';
 
 const AUTHORIZATION = 'authorization';
 const API_KEY = 'x-api-key';
-
-/** Headers in which clients of any vendor send a credential; a gateway key that stands in one of them goes no further. */
-const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set([AUTHORIZATION, API_KEY, 'api-key', 'x-goog-api-key']);
 
 /** The gateway keys that a request came with. */
 export interface PresentedKeys {
@@ -30,7 +27,7 @@ export function takeKeys(headers: RequestHeaders, ring: KeyRing): PresentedKeys 
   let sent = false;
   for (let i = 0; i < flat.length; i += 2) {
     const name = flat[i] as string;
-    if (!CREDENTIAL_HEADERS.has(name)) continue;
+    if (!isCredential(name)) continue;
     if (name === AUTHORIZATION || name === API_KEY) sent = true;
     const value = flat[i + 1] as string;
     const token = bearerToken(value);

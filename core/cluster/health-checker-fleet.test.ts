@@ -69,7 +69,7 @@ describe('probes of a large fleet', () => {
     assert.ok(probes > 1_500 && probes <= 2_050, `${probes}`);
   });
 
-  it('2,000 dead workers stay within the cap too, and one that comes back is noticed within half a minute', async () => {
+  it('2,000 dead workers stay within the cap too, and one that comes back is noticed within 35 s', async () => {
     client.answers = { '/dead/health': 0, '/back/health': 0 };
     add(1_999, 'dead');
     const [back] = add(1, 'back') as [ManagedWorker];
@@ -77,24 +77,24 @@ describe('probes of a large fleet', () => {
     for (let second = 0; second < 30; second += 1) {
       let probes = 0;
       for (const count of (await during(1_000)).values()) probes += count;
-      assert.ok(probes <= 150, `second ${second}: ${probes}`);
-      assert.ok(second === 0 || probes <= 105, `second ${second}: ${probes}`);
+      assert.ok(probes <= 130, `second ${second}: ${probes}`);
+      assert.ok(second === 0 || probes <= 85, `second ${second}: ${probes}`);
     }
     client.answers = { ...client.answers, '/back/health': 200 };
-    await during(26_000);
+    await during(32_000);
     assert.equal(back.health, 'healthy');
   });
 
-  it('a fleet that dies at once stays within the cap, and is out within two minutes', async () => {
+  it('a fleet that dies at once stays within the cap, and is out within little more than two minutes', async () => {
     client.answers = { '/up/health': 200 };
     add(2_000, 'up');
     await settleFirst();
     client.answers = { '/up/health': 0 };
     for (let second = 0; second < 10; second += 1) {
       const probes = (await during(1_000)).get('/up/health') ?? 0;
-      assert.ok(probes <= 150, `second ${second}: ${probes}`);
+      assert.ok(probes <= 130, `second ${second}: ${probes}`);
     }
-    await during(110_000);
+    await during(120_000);
     assert.equal(fleet.filter(({ health }) => health === 'healthy').length, 0);
   });
 
@@ -105,7 +105,7 @@ describe('probes of a large fleet', () => {
     await settleFirst();
     await during(10_000);
     const counts = await during(20_000);
-    for (const path of ['/up/health', '/dead/health']) assert.ok((counts.get(path) ?? 0) >= 900, `${path}`);
+    for (const path of ['/up/health', '/dead/health']) assert.ok((counts.get(path) ?? 0) >= 700, `${path}`);
   });
 
   it('a lone dead worker of a large fleet is probed as often as in a small one', async () => {

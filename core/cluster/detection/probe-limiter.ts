@@ -8,7 +8,7 @@ export type ProbeLane = 'first' | 'urgent' | 'keeping' | 'recovering';
 type PacedLane = Exclude<ProbeLane, 'first'>;
 
 /** Rounds of probes that may begin a second in the process, the first ones of new workers apart. */
-export const PROBES_PER_SECOND = 100;
+export const PROBES_PER_SECOND = 80;
 
 /** What a limiter allows. */
 export interface ProbeLimits {

@@ -105,7 +105,10 @@ describe('probes of a large fleet', () => {
     await settleFirst();
     await during(10_000);
     const counts = await during(20_000);
-    for (const path of ['/up/health', '/dead/health']) assert.ok((counts.get(path) ?? 0) >= 700, `${path}`);
+    for (const path of ['/up/health', '/dead/health']) {
+      const probes = counts.get(path) ?? 0;
+      assert.ok(probes >= 600, `${path}: ${probes}`);
+    }
   });
 
   it('a lone dead worker of a large fleet is probed as often as in a small one', async () => {

@@ -30,6 +30,15 @@ const someSettings = fc.record({
   healthyAfter: fc.integer({ min: 1, max: 4 }),
 });
 
+/** Down, failed, failed still, and up again: chance alone seldom brings a worker back from there. */
+const FAILED_AND_BACK: Event[] = [
+  { kind: 'probe_ok', atMs: 0 },
+  { kind: 'probe_failed', atMs: 0 },
+  { kind: 'probe_failed', atMs: 30 },
+  { kind: 'probe_failed', atMs: 40 },
+  { kind: 'probe_ok', atMs: 50 },
+];
+
 /** The rules said over the whole history instead of with counters. */
 function healthByHistory(history: readonly Event[], settings: HealthCheckSettings): string {
   let health = 'pending';
@@ -69,7 +78,7 @@ test('health follows from the history of probes and requests', () => {
         seen.add(`${before} ${state.health}`);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 500, examples: [[FAILED_AND_BACK, { unhealthyAfter: 1, healthyAfter: 1 }]] },
   );
   for (const change of ['unhealthy failed', 'failed healthy', 'failed failed']) assert.ok(seen.has(change), change);
 });

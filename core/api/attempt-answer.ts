@@ -12,11 +12,13 @@ const COLON = 0x3a;
 
 /** Decides about the answers of attempts. */
 export interface AttemptOwner {
-  /** The head is here; calls `pass`, `setAside`, `awaitContent` or `drop` before it returns. */
+  /** The head is here; calls `pass`, `setAside`, `awaitContent`, `read` or `drop` before it returns. */
   onAttemptHead(answer: AttemptAnswer, headers: ResponseHeaders): void;
   /** After `awaitContent`: the first piece of content is here, or the end. Calls `pass` or `drop`. */
   onAttemptContent?(answer: AttemptAnswer): void;
-  /** The attempt broke before its head, or while content was awaited. */
+  /** After `read`: the body is here, or as much of it as was asked for. Calls `pass`, `setAside` or `drop`. */
+  onAttemptBody?(answer: AttemptAnswer, headers: ResponseHeaders, body: Buffer): void;
+  /** The attempt broke before its head, or while content or its body was awaited. */
   onAttemptError(answer: AttemptAnswer, error: GatewayError): void;
 }
 
@@ -31,7 +33,7 @@ export type AttemptOutput = Pick<
   | 'addDownstreamWatermarkCallbacks'
 >;
 
-const State = { Waiting: 0, Awaiting: 1, Passing: 2, SetAside: 3, Over: 4 } as const;
+const State = { Waiting: 0, Awaiting: 1, Reading: 2, Passing: 3, SetAside: 4, Over: 5 } as const;
 
 /**
  * The answer of one inner run, for filters that nest. It waits for its head; then it is passed on to the client, or set
@@ -47,6 +49,8 @@ export class AttemptAnswer implements InnerSink, WatermarkCallbacks {
   #headers: ResponseHeaders | undefined = undefined;
   #held: Buffer[] | undefined = undefined;
   #heldBytes = 0;
+  /** Bytes of its body that its owner wants to see. */
+  #readLimit = 0;
   #heldDeltas: Delta[] | undefined = undefined;
   #trailers: HeaderMap | undefined = undefined;
   /** Its last byte is here. */
@@ -66,6 +70,11 @@ export class AttemptAnswer implements InnerSink, WatermarkCallbacks {
   /** Its head, once that is here: what is changed there before `pass` goes to the client. */
   get headers(): ResponseHeaders | undefined {
     return this.#headers;
+  }
+
+  /** Its last byte is here. */
+  get complete(): boolean {
+    return this.#complete;
   }
 
   /** False when it was set aside but broke meanwhile. */
@@ -117,6 +126,12 @@ export class AttemptAnswer implements InnerSink, WatermarkCallbacks {
     if (this.#complete) this.#owner.onAttemptContent?.(this);
   }
 
+  /** Holds it until its body is here, or more than `limit` bytes of it; not for one that is complete. Bytes only. */
+  read(limit: number): void {
+    this.#state = State.Reading;
+    this.#readLimit = limit;
+  }
+
   /** Gives it up and ends its run. */
   drop(): void {
     if (this.#state === State.Over) return;
@@ -141,6 +156,9 @@ export class AttemptAnswer implements InnerSink, WatermarkCallbacks {
     else if (this.#state === State.Awaiting) {
       this.#hold(data.bytes);
       if (endStream || this.#heldBytes > MAX_HELD_BYTES || !isComment(data.bytes)) this.#owner.onAttemptContent?.(this);
+    } else if (this.#state === State.Reading) {
+      this.#hold(data.bytes);
+      if (endStream || this.#heldBytes > this.#readLimit) this.#onRead();
     }
   }
 
@@ -160,8 +178,9 @@ export class AttemptAnswer implements InnerSink, WatermarkCallbacks {
   onTrailers(trailers: HeaderMap): void {
     this.#complete = true;
     if (this.#state === State.Passing) this.#output.encodeTrailers(trailers);
-    else if (this.#state === State.SetAside || this.#state === State.Awaiting) this.#trailers = trailers;
+    else if (this.#state !== State.Over) this.#trailers = trailers;
     if (this.#state === State.Awaiting) this.#owner.onAttemptContent?.(this);
+    else if (this.#state === State.Reading) this.#onRead();
   }
 
   onError(error: GatewayError): void {
@@ -170,7 +189,11 @@ export class AttemptAnswer implements InnerSink, WatermarkCallbacks {
     this.#held = undefined;
     this.#heldDeltas = undefined;
     if (state === State.Passing) this.#output.sendLocalReply(error);
-    else if (state === State.Waiting || state === State.Awaiting) this.#owner.onAttemptError(this, error);
+    else if (state !== State.SetAside && state !== State.Over) this.#owner.onAttemptError(this, error);
+  }
+
+  #onRead(): void {
+    this.#owner.onAttemptBody?.(this, this.#headers as ResponseHeaders, Buffer.concat(this.#held ?? []));
   }
 
   #hold(bytes: Buffer): void {

@@ -16,14 +16,15 @@ import {
   type Worker,
 } from '../../core/api/index.js';
 import type { RetryFilterConfig } from './config.js';
-import { parseRetryAfter } from './retry-after.js';
+import { MAX_QUOTA_BODY_BYTES, saysInsufficientQuota } from './quota.js';
+import { retryAfterOf } from './retry-after.js';
 
 /** From the plan: there will be no further attempt. */
 const GIVE_UP = -1;
 
 /**
  * Runs the filters below once per attempt until one answer is worth passing on. All decisions fall on the head of an
- * answer or on the error in its place: once a head went down, nothing is retried.
+ * answer (and the body of a provider's 429) or on the error in its place: once a head went down, nothing is retried.
  *
  * A worker that this request has not tried is tried at once; only the same worker again is waited for. When every attempt
  * fails, the client gets the last answer that came from a worker, and only without any the gateway's own last error.
@@ -86,11 +87,25 @@ export class RetryFilter implements StreamFilter, AttemptOwner {
 
   onAttemptHead(answer: AttemptAnswer, headers: ResponseHeaders): void {
     const { status } = headers;
-    if (!this.#shared.retriesStatus(status)) {
-      this.#passOn(answer);
-      return;
-    }
-    const retryAfterMs = parseRetryAfter(headers.get('retry-after'), this.#shared.clock.nowMs());
+    if (!this.#shared.retriesStatus(status)) this.#passOn(answer);
+    else if (status === 429 && !answer.complete && headers.kind === 'bytes' && this.#isFromProvider()) {
+      answer.read(MAX_QUOTA_BODY_BYTES);
+    } else this.#retryAfterAnswer(answer, headers);
+  }
+
+  /** A provider's 429, of which its body tells two kinds. */
+  onAttemptBody(answer: AttemptAnswer, headers: ResponseHeaders, body: Buffer): void {
+    if (saysInsufficientQuota(body)) this.#passOn(answer);
+    else this.#retryAfterAnswer(answer, headers);
+  }
+
+  #isFromProvider(): boolean {
+    return this.#callbacks.streamInfo.attempts.at(-1)?.worker.runtime === 'external';
+  }
+
+  #retryAfterAnswer(answer: AttemptAnswer, headers: ResponseHeaders): void {
+    const { status } = headers;
+    const retryAfterMs = retryAfterOf(headers, this.#shared.clock.nowMs());
     const delayMs = this.#plan(status === 500, retryAfterMs, 0);
     if (delayMs === GIVE_UP) {
       this.#count(this.#shared.stats.exhausted);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRetryAfter } from './retry-after.js';
+import { ResponseHeaders } from '../../core/api/index.js';
+import { parseRetryAfter, retryAfterOf } from './retry-after.js';
 
 const NOW_MS = Date.parse('Tue, 24 Nov 2026 12:00:00 GMT');
 
@@ -19,5 +20,18 @@ for (const [value, expected] of [
 ] as const) {
   test(`Retry-After ${JSON.stringify(value)} is ${expected} ms`, () => {
     assert.equal(parseRetryAfter(value, NOW_MS), expected);
+  });
+}
+
+for (const [flat, expected] of [
+  [[], undefined],
+  [['retry-after', '3'], 3000],
+  [['retry-after', '3', 'retry-after-ms', '250'], 250],
+  [['retry-after-ms', ' 250.5 '], 251],
+  [['retry-after', '3', 'retry-after-ms', 'soon'], 3000],
+  [['retry-after-ms', '-1'], undefined],
+] as const) {
+  test(`an answer with ${flat.join(' ') || 'neither'} asks for ${expected} ms`, () => {
+    assert.equal(retryAfterOf(new ResponseHeaders(429, [...flat]), NOW_MS), expected);
   });
 }

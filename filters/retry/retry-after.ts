@@ -1,3 +1,5 @@
+import type { HeaderMap } from '../../core/api/index.js';
+
 /**
  * Milliseconds that a `Retry-After` value asks for: whole seconds, or a date against `nowMs` (wall clock). Undefined when
  * there is none or it is neither; a date that has passed asks for 0.
@@ -8,4 +10,11 @@ export function parseRetryAfter(value: string | undefined, nowMs: number): numbe
   if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
   const dateMs = /^[A-Za-z]/.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
+}
+
+/** What a worker's answer asks for: `retry-after-ms` (OpenAI, Azure), which is exact, else `Retry-After`. */
+export function retryAfterOf(headers: HeaderMap, nowMs: number): number | undefined {
+  const exact = headers.get('retry-after-ms')?.trim();
+  if (exact !== undefined && /^\d{1,12}(?:\.\d{1,9})?$/.test(exact)) return Math.ceil(Number(exact));
+  return parseRetryAfter(headers.get('retry-after'), nowMs);
 }

@@ -138,6 +138,8 @@ export interface Bench {
 /** What a bench has other than by default. */
 export interface BenchOptions {
   readonly workers?: number;
+  /** Whether they are cloud APIs. Default false. */
+  readonly external?: boolean;
   readonly config?: unknown;
   readonly deadlineMs?: number;
   /** First-byte limit of the run; without it that of the cluster holds. */
@@ -150,7 +152,12 @@ export interface BenchOptions {
 export function createBench(options: BenchOptions = {}): Bench {
   const clock = new FakeClock();
   const stats = new StatsStore();
-  const workers = Array.from({ length: options.workers ?? 3 }, () => ({ available: true, workerType: 'regular' }));
+  const runtime = options.external === true ? 'external' : 'generic';
+  const workers = Array.from({ length: options.workers ?? 3 }, () => ({
+    available: true,
+    workerType: 'regular',
+    runtime,
+  }));
   const timeouts = { connectMs: 0, firstByteMs: FIRST_BYTE_MS, idleMs: 0, requestMs: 0 };
   const cluster = { timeouts, candidates: () => workers } as unknown as Cluster;
   const shared =

@@ -10,3 +10,29 @@ const ACCOUNT = /\b(?:organization\s+org-[A-Za-z0-9]+|project\s+proj_[A-Za-z0-9]
 export function redactMessage(message: string): string {
   return message.replace(MASKED, '***').replace(KEYS, '***').replace(ACCOUNT, '***');
 }
+
+/** OpenAI's code for an image that it could not fetch; its message repeats the address and what stands there. */
+export const INVALID_IMAGE_URL = 'invalid_image_url';
+/** What is said instead. */
+export const INVALID_IMAGE_MESSAGE = 'Invalid Image URL';
+
+/** A provider's error body, {@link redactMessage} applied; byte for byte but for what is taken out. */
+export function redactErrorBody(body: Buffer): Buffer {
+  const text = body.toString('latin1');
+  const redacted = redactMessage(text);
+  if (!redacted.includes(INVALID_IMAGE_URL)) return redacted === text ? body : Buffer.from(redacted, 'latin1');
+  return withoutImageMessage(Buffer.from(redacted, 'latin1'));
+}
+
+function withoutImageMessage(body: Buffer): Buffer {
+  try {
+    const parsed = JSON.parse(body.toString('utf8')) as { error?: { code?: unknown; message?: unknown } | null } | null;
+    const error = parsed?.error;
+    if (error?.code !== INVALID_IMAGE_URL || typeof error.message !== 'string') return body;
+    error.message = INVALID_IMAGE_MESSAGE;
+    return Buffer.from(JSON.stringify(parsed), 'utf8');
+  } catch {
+    // No JSON: nobody's error format.
+    return body;
+  }
+}

@@ -16,7 +16,7 @@ import {
   type StreamFilterCallbacks,
   type Worker,
 } from '../../core/api/index.js';
-import { redactMessage } from '../../core/inference/redact-message.js';
+import { redactErrorBody } from '../../core/inference/redact-message.js';
 import type { ClearTextWorkers } from './clear-text.js';
 import type { CredentialsSettings } from './config.js';
 
@@ -133,8 +133,7 @@ export class CredentialsFilter implements StreamFilter {
   #takeError(): Buffer {
     const bytes = Buffer.concat(this.#error ?? []);
     this.#error = undefined;
-    // Byte for byte, so that nothing but a key is changed.
-    return Buffer.from(redactMessage(bytes.toString('latin1')), 'latin1');
+    return redactErrorBody(bytes);
   }
 
   /** What is left of the caller's credentials by now is its own: `auth` has taken the gateway's keys out. */

@@ -88,8 +88,10 @@ export function createWorkerHeaders(headers: RequestHeaders, forwarded: Readonly
   return new RequestHeaders(headers.method, headers.path, '', 'http', to);
 }
 
-/** Of a cloud API's answer: what its edge says to browsers and to itself. */
+/** Of a cloud API's answer: what its edge says to browsers and to itself, and whose account was used. */
 const PROVIDER_FIELDS: ReadonlySet<string> = new Set([
+  'openai-organization',
+  'openai-project',
   'set-cookie',
   'server',
   'alt-svc',

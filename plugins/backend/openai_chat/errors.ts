@@ -1,4 +1,5 @@
 import { GatewayError, type JsonObject, type ResponseHeaders } from '../../../core/api/index.js';
+import { INVALID_IMAGE_MESSAGE, INVALID_IMAGE_URL } from '../../../core/inference/redact-message.js';
 import { classOfStatus, createUpstreamError, type ErrorClass, retryAfterMsOf } from '../translate/upstream-error.js';
 import { isObject, objectsIn, textOf } from './chat-wire.js';
 
@@ -78,7 +79,8 @@ function parseError(body: string): JsonObject | undefined {
 
 /** `message`, or FastAPI's `detail`: a text, or a list of what is wrong. */
 function messageOf(error: JsonObject): string | undefined {
-  const { message, detail } = error;
+  const { code, message, detail } = error;
+  if (code === INVALID_IMAGE_URL) return INVALID_IMAGE_MESSAGE;
   const [first] = objectsIn(detail);
   return textOf(message) ?? textOf(detail) ?? textOf(first?.msg);
 }

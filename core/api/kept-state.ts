@@ -1,8 +1,9 @@
 import { createToken, type InjectionToken } from './injection.js';
 
 /**
- * What one filter instance keeps while configurations come and go: permits, queues, buckets. Each instance, known by its
- * type and name in the chain, gets a `KeptState` of its own and may keep one value.
+ * What one filter or backend instance keeps while configurations come and go: permits, queues, buckets, memories. Each
+ * instance, known by its type and its name (in the chain, under `providers`), gets a `KeptState` of its own and may keep one
+ * value.
  */
 export interface KeptState {
   /**

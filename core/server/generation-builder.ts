@@ -93,7 +93,7 @@ export class GenerationBuilder {
     const clusters = await this.#buildClusters(config, catalog, lifetime, activations);
     const services = this.#dependencies.services.createChild();
     services.bind(Clusters, clusters);
-    services.bind(Backends, await buildBackends(config, catalog, services, lifetime));
+    services.bind(Backends, await this.#buildBackends(config, catalog, services, lifetime, activations));
     services.bind(Policies, await buildPolicies(config, clusters, catalog, services, lifetime));
     const apis: ClientApi[] = [];
     for (const type of catalog.types('api')) {
@@ -132,6 +132,33 @@ export class GenerationBuilder {
       activate: () => {
         this.#dependencies.registry.activate(lifetime);
         for (const activate of activations) activate();
+      },
+    };
+  }
+
+  /** One of each type with its defaults, and one for each provider that has settings. */
+  async #buildBackends(
+    config: GatewayConfig,
+    catalog: PluginCatalog,
+    services: ServiceContainer,
+    lifetime: GenerationLifetime,
+    activations: (() => void)[],
+  ): Promise<Backends> {
+    const build = async (type: string, name: string, parsed: unknown): Promise<Backend> => {
+      const plugin = services.createChild();
+      plugin.bind(KeptState, this.#kept.forInstance(`backend ${type}`, name, lifetime, activations));
+      return await create<Backend>(requirePlugin(catalog, 'backend', type), parsed, plugin, lifetime, name);
+    };
+    const backends = new Map<string, Backend>();
+    for (const type of catalog.types('backend')) backends.set(type, await build(type, type, undefined));
+    const own = new Map<string, { readonly type: string; readonly backend: Backend }>();
+    for (const { name, backend: type, parsed } of config.providers) {
+      own.set(name, { type, backend: await build(type, `providers.${name}`, parsed) });
+    }
+    return {
+      get(type, provider) {
+        const configured = provider === undefined ? undefined : own.get(provider);
+        return configured?.type === type ? configured.backend : backends.get(type);
       },
     };
   }
@@ -234,30 +261,6 @@ async function create<Product>(
   const config: unknown = parsed ?? plugin.configSchema.parse({});
   const injected = services.resolve(plugin.inject as readonly symbol[], consumer);
   return (await plugin.create(config, lifetime, ...injected)) as Product;
-}
-
-/** One of each type with its defaults, and one for each provider that has settings. */
-async function buildBackends(
-  config: GatewayConfig,
-  catalog: PluginCatalog,
-  services: ServiceContainer,
-  lifetime: GenerationLifetime,
-): Promise<Backends> {
-  const backends = new Map<string, Backend>();
-  for (const type of catalog.types('backend')) {
-    backends.set(type, await create<Backend>(requirePlugin(catalog, 'backend', type), undefined, services, lifetime));
-  }
-  const own = new Map<string, { readonly type: string; readonly backend: Backend }>();
-  for (const { name, backend: type, parsed } of config.providers) {
-    const plugin = requirePlugin(catalog, 'backend', type);
-    own.set(name, { type, backend: await create<Backend>(plugin, parsed, services, lifetime, `providers.${name}`) });
-  }
-  return {
-    get(type, provider) {
-      const configured = provider === undefined ? undefined : own.get(provider);
-      return configured?.type === type ? configured.backend : backends.get(type);
-    },
-  };
 }
 
 async function buildPolicies(

@@ -7,7 +7,7 @@ interface KeptEntry {
   users: number;
 }
 
-/** What the filter instances of all generations of a process keep, by type and name. */
+/** What the filter and backend instances of all generations of a process keep, by type and name. */
 export class KeptStates {
   readonly #entries = new Map<string, KeptEntry>();
 

@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
+import { treatmentSchema } from '../http/treatment.js';
 import type { FeatureOverride } from './model-features.js';
 
 const featuresSchema = z.strictObject({
@@ -24,8 +26,9 @@ const featuresSchema = z.strictObject({
   signatures_required: z.boolean().optional().describe('Refuses calls in history without thought signature.'),
 });
 
-/** Settings of the Gemini dialect. */
-export const configSchema = z.strictObject({
+/** Of the way through Google's endpoint for OpenAI's clients. */
+const treatment = treatmentSchema('as_sent');
+const nativeShape = {
   unsupported: z
     .enum(['drop', 'reject'])
     .default('drop')
@@ -50,7 +53,40 @@ export const configSchema = z.strictObject({
     .array(featuresSchema)
     .default([])
     .describe('What models take, by name, where the built-in table is wrong; later entries win.'),
-});
+};
+
+/** Settings that only one of the two dialects has: stated under the other one they would say nothing. */
+const OWN_SETTINGS = {
+  native: Object.keys(nativeShape).filter((name) => name !== 'unsupported'),
+  openai: Object.keys(treatment.shape).filter((name) => name !== 'unsupported'),
+} as const;
+
+const DIALECTS = ['native', 'openai'] as const;
+
+/** Settings of Gemini workers. */
+export const configSchema = z
+  .strictObject({
+    dialect: z
+      .enum(DIALECTS)
+      .default('native')
+      .describe(
+        "How it is spoken to: by Google's own API, or by its endpoint for OpenAI's clients, `/v1beta/openai`. Default native.",
+      ),
+    ...treatment.shape,
+    ...nativeShape,
+  })
+  .superRefine((settings, context) => {
+    const other = settings.dialect === 'native' ? 'openai' : 'native';
+    for (const name of OWN_SETTINGS[other]) {
+      if (isDeepStrictEqual(settings[name as keyof typeof settings], DEFAULTS[name])) continue;
+      context.addIssue({ code: 'custom', path: [name], message: `has an effect with \`dialect: ${other}\` only` });
+    }
+  });
+
+const DEFAULTS: Readonly<Record<string, unknown>> = {
+  ...treatment.parse({}),
+  ...z.strictObject(nativeShape).parse({}),
+};
 
 export type GeminiSettings = z.output<typeof configSchema>;
 

@@ -23,6 +23,7 @@ export const CHAT_FLAVOURS = {
   openai: { ...COMMON, kind: 'openai', maxTokensField: 'max_completion_tokens', userField: 'safety_identifier' },
   azure: { ...COMMON, kind: 'openai', maxTokensField: 'max_completion_tokens', userField: 'user' },
   xai: { ...COMMON, kind: 'cloud', maxTokensField: 'max_completion_tokens', userField: 'user' },
+  gemini: { ...COMMON, kind: 'cloud', maxTokensField: 'max_tokens', userField: 'user' },
   openai_compatible: { ...COMMON, kind: 'cloud', maxTokensField: 'max_tokens', userField: 'user' },
   engine: { ...COMMON, kind: 'engine', maxTokensField: 'max_tokens', userField: 'user', reasoningContent: true },
 } as const satisfies Readonly<Record<string, ChatFlavour>>;

@@ -10,10 +10,15 @@ const OWN_HEADERS: ReadonlySet<string> = new Set(['x-api-key', 'x-goog-api-key',
 /** Tokens of Anthropic's subscriptions are no API keys: they stay bearer tokens. */
 const ANTHROPIC_TOKEN = 'sk-ant-oat';
 
+/** Real keys are longer, whoever gives them out. */
+const MIN_KEY_CHARS = 16;
+
 /** A header that may go out. */
 export interface OutgoingCredential {
   readonly name: string;
   readonly value: string;
+  /** Too short for a key of any provider: what people write where an SDK insists on a key (`unused`, `EMPTY`). */
+  readonly placeholder: boolean;
 }
 
 /** `mismatch`: there are credentials, but each is another provider's. `none`: there are none. */
@@ -42,7 +47,7 @@ export function callerCredential(headers: RequestHeaders, provider: string | und
     if (!isCredential(name)) continue;
     const value = (flat[i + 1] as string).trim();
     if (value === '') continue;
-    if (name === named) return inHeader(keyHeader, value);
+    if (name === named) return { ...inHeader(keyHeader, value), placeholder: false };
     if (name === keyHeader && name !== AUTHORIZATION && isNobodyElses(provider, tokenOf(value))) {
       own ??= inHeader(keyHeader, value);
     } else if (name === AUTHORIZATION && mayBe(provider, tokenOf(value))) bearer ??= inHeader(keyHeader, value);
@@ -76,11 +81,13 @@ function mayBe(provider: string | undefined, token: string): boolean {
 
 function inHeader(keyHeader: string, value: string): OutgoingCredential {
   const token = tokenOf(value);
+  const placeholder = token.length < MIN_KEY_CHARS;
   if (keyHeader !== AUTHORIZATION && !(keyHeader === 'x-api-key' && token.startsWith(ANTHROPIC_TOKEN))) {
-    return { name: keyHeader, value: token };
+    return { name: keyHeader, value: token, placeholder };
   }
   // Another scheme than Bearer goes as it is.
-  return { name: AUTHORIZATION, value: token === value && !value.includes(' ') ? `Bearer ${token}` : value };
+  const bare = token === value && !value.includes(' ');
+  return { name: AUTHORIZATION, value: bare ? `Bearer ${token}` : value, placeholder };
 }
 
 /** Without the scheme `Bearer`, in any case. */

@@ -80,17 +80,17 @@ describe('credentials: on the way to the worker', () => {
   });
 });
 
-const ANTHROPIC = 'sk-ant-api03-x';
+const ANTHROPIC = 'sk-ant-api03-0123456789';
 const KEYS = [
-  ['authorization', 'Bearer sk-proj-1'],
+  ['authorization', 'Bearer sk-proj-0123456789'],
   ['authorization', `Bearer ${ANTHROPIC}`],
-  ['authorization', 'Bearer AIzaSy1'],
-  ['authorization', 'Bearer xai-1'],
-  ['authorization', 'bearer plain'],
+  ['authorization', 'Bearer AIzaSy0123456789'],
+  ['authorization', 'Bearer xai-0123456789ab'],
+  ['authorization', 'bearer plain-0123456789ab'],
   ['x-api-key', ANTHROPIC],
   ['x-api-key', 'xai-2'],
-  ['x-goog-api-key', 'AIzaSy2'],
-  ['api-key', 'azure-1'],
+  ['x-goog-api-key', 'AIzaSy20123456789'],
+  ['api-key', 'azure-0123456789ab'],
   ['x-provider-key-anthropic', 'named-a'],
   ['x-provider-key-groq', 'named-g'],
 ] as const;
@@ -121,24 +121,33 @@ describe('credentials: for a cloud API', () => {
     const no = '401 provider_key_mismatch';
     const bearer = (token: string) => `authorization: Bearer ${token}`;
     assert.deepEqual(table, [
-      [bearer('sk-proj-1'), bearer('sk-proj-1'), no, no, no, no, bearer('sk-proj-1'), bearer('sk-proj-1')],
-      [bearer(ANTHROPIC), no, no, `x-api-key: ${ANTHROPIC}`, no, no, no, no],
-      [bearer('AIzaSy1'), no, no, no, 'x-goog-api-key: AIzaSy1', no, no, no],
-      [bearer('xai-1'), no, bearer('xai-1'), no, no, no, no, no],
       [
-        'authorization: bearer plain',
-        'authorization: bearer plain',
-        'authorization: bearer plain',
-        'x-api-key: plain',
-        'x-goog-api-key: plain',
-        'api-key: plain',
-        'authorization: bearer plain',
-        'authorization: bearer plain',
+        bearer('sk-proj-0123456789'),
+        bearer('sk-proj-0123456789'),
+        no,
+        no,
+        no,
+        no,
+        bearer('sk-proj-0123456789'),
+        bearer('sk-proj-0123456789'),
+      ],
+      [bearer(ANTHROPIC), no, no, `x-api-key: ${ANTHROPIC}`, no, no, no, no],
+      [bearer('AIzaSy0123456789'), no, no, no, 'x-goog-api-key: AIzaSy0123456789', no, no, no],
+      [bearer('xai-0123456789ab'), no, bearer('xai-0123456789ab'), no, no, no, no, no],
+      [
+        'authorization: bearer plain-0123456789ab',
+        'authorization: bearer plain-0123456789ab',
+        'authorization: bearer plain-0123456789ab',
+        'x-api-key: plain-0123456789ab',
+        'x-goog-api-key: plain-0123456789ab',
+        'api-key: plain-0123456789ab',
+        'authorization: bearer plain-0123456789ab',
+        'authorization: bearer plain-0123456789ab',
       ],
       [`x-api-key: ${ANTHROPIC}`, no, no, `x-api-key: ${ANTHROPIC}`, no, no, no, no],
       ['x-api-key: xai-2', no, no, no, no, no, no, no],
-      ['x-goog-api-key: AIzaSy2', no, no, no, 'x-goog-api-key: AIzaSy2', no, no, no],
-      ['api-key: azure-1', no, no, no, no, 'api-key: azure-1', no, no],
+      ['x-goog-api-key: AIzaSy20123456789', no, no, no, 'x-goog-api-key: AIzaSy20123456789', no, no, no],
+      ['api-key: azure-0123456789ab', no, no, no, no, 'api-key: azure-0123456789ab', no, no],
       ['x-provider-key-anthropic: named-a', no, no, 'x-api-key: named-a', no, no, no, no],
       ['x-provider-key-groq: named-g', no, no, no, no, no, bearer('named-g'), no],
     ]);
@@ -158,13 +167,13 @@ describe('credentials: for a cloud API', () => {
   });
 
   it('the caller’s key goes before the worker’s own, unless it is told otherwise', () => {
-    const sent = ['authorization', 'Bearer mine'];
+    const sent = ['authorization', 'Bearer mine-0123456789ab'];
     const openai = cloud('openai');
-    assert.deepEqual(key({ sent, workerKey: 'k', worker: openai }), ['authorization', 'Bearer mine']);
+    assert.deepEqual(key({ sent, workerKey: 'k', worker: openai }), ['authorization', 'Bearer mine-0123456789ab']);
     assert.deepEqual(key({ workerKey: 'k', worker: openai }), ['authorization', 'Bearer k']);
     const prefer = { prefer: 'worker' };
     assert.deepEqual(key({ sent, workerKey: 'k', worker: openai, config: prefer }), ['authorization', 'Bearer k']);
-    assert.deepEqual(key({ sent, worker: openai, config: prefer }), ['authorization', 'Bearer mine']);
+    assert.deepEqual(key({ sent, worker: openai, config: prefer }), ['authorization', 'Bearer mine-0123456789ab']);
     const deny = cloud('openai', { byok: 'deny' });
     assert.deepEqual(key({ sent, workerKey: 'k', worker: deny }), ['authorization', 'Bearer k']);
     assert.deepEqual(key({ sent, worker: deny }), []);
@@ -173,11 +182,20 @@ describe('credentials: for a cloud API', () => {
     assert.deepEqual(key({ sent: wrong, workerKey: 'k', worker: openai }), ['authorization', 'Bearer k']);
   });
 
+  it('what is too short for a key is one only where there is no other', () => {
+    const sent = ['authorization', 'Bearer unused'];
+    const worker = cloud('anthropic');
+    assert.deepEqual(key({ sent, workerKey: 'k', worker }), ['x-api-key', 'k']);
+    assert.deepEqual(key({ sent: ['x-api-key', 'EMPTY'], workerKey: 'k', worker }), ['x-api-key', 'k']);
+    assert.deepEqual(key({ sent, worker }), ['x-api-key', 'unused']);
+    assert.deepEqual(key({ sent: ['x-provider-key-anthropic', 'k2'], workerKey: 'k', worker }), ['x-api-key', 'k2']);
+  });
+
   it('that wants the caller’s key, nothing goes out without one', () => {
     const worker = cloud('openai', { byok: 'require' });
-    assert.deepEqual(key({ sent: ['authorization', 'Bearer mine'], workerKey: 'k', worker }), [
+    assert.deepEqual(key({ sent: ['authorization', 'Bearer mine-0123456789ab'], workerKey: 'k', worker }), [
       'authorization',
-      'Bearer mine',
+      'Bearer mine-0123456789ab',
     ]);
     for (const [sent, code] of [
       [[], 'missing_provider_key'],
@@ -193,11 +211,11 @@ describe('credentials: for a cloud API', () => {
   it('names the version that Anthropic wants, the caller’s if it has one, and leaves its tokens bearer tokens', () => {
     const worker = cloud('anthropic');
     assert.deepEqual(sentOn({ workerKey: 'k', worker }), ['x-api-key', 'k', 'anthropic-version', '2023-06-01']);
-    assert.deepEqual(sentOn({ sent: ['x-api-key', 'mine', 'anthropic-version', '2024-01-01'], worker }), [
+    assert.deepEqual(sentOn({ sent: ['x-api-key', 'mine-0123456789ab', 'anthropic-version', '2024-01-01'], worker }), [
       'anthropic-version',
       '2024-01-01',
       'x-api-key',
-      'mine',
+      'mine-0123456789ab',
     ]);
     assert.deepEqual(key({ sent: ['authorization', 'Bearer sk-ant-oat01-x'], worker }), [
       'authorization',

@@ -100,7 +100,8 @@ export class CredentialsFilter implements StreamFilter {
       return FilterHeadersStatus.StopIteration;
     }
     const callerHas = typeof caller !== 'string';
-    const callerFirst = byok === 'require' || apiKey === undefined || this.#shared.prefer === 'caller';
+    const prefersCaller = this.#shared.prefer === 'caller' && callerHas && !caller.placeholder;
+    const callerFirst = byok === 'require' || apiKey === undefined || prefersCaller;
     if (callerHas && callerFirst) {
       setHeaders(headers, provider === undefined ? {} : versionOf(provider));
       headers.append(caller.name, caller.value);

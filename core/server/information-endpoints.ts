@@ -96,7 +96,7 @@ async function oneModel(sources: InformationSources, request: LocalRequest): Pro
   return { status: 200, body: MODEL_FORMS[request.dialect].one(model) };
 }
 
-/** Asks the first healthy worker the same question; its answer passes with its status. */
+/** Asks the first healthy engine the same question; its answer passes with its status. Cloud APIs have no such answer. */
 async function relay(sources: InformationSources, request: LocalRequest): Promise<LocalResponse> {
   const worker = firstHealthy(sources.clusters);
   const answer = await fetchResponse(sources.client, workerRoot(worker) + request.path, {
@@ -113,9 +113,11 @@ async function relay(sources: InformationSources, request: LocalRequest): Promis
 }
 
 function firstHealthy(clusters: ClusterSet): Worker {
-  for (const cluster of clusters.list()) {
-    const worker = cluster.workers.find((candidate) => candidate.available);
-    if (worker !== undefined) return worker;
+  const workers = clusters.list().flatMap((cluster) => cluster.workers);
+  const worker = workers.find(({ available, runtime }) => available && runtime !== 'external');
+  if (worker !== undefined) return worker;
+  if (workers.length > 0 && workers.every(({ runtime }) => runtime === 'external')) {
+    throw new GatewayError('not_supported_by_provider', 'The workers are cloud APIs, which do not describe themselves');
   }
   throw new GatewayError('no_available_workers', 'No worker is available', { retryAfterMs: 1_000 });
 }

@@ -34,6 +34,7 @@ describe('models for keys of callers', () => {
   const claude = new ListingProvider('x-api-key', 'sk-ant-mine', { data: [{ id: 'claude-x' }], has_more: false });
   const gemini = new ListingProvider('x-goog-api-key', 'AIza-mine', { models: [{ name: 'models/gemini-x' }] });
   let gateway: GatewayFixture;
+  let openaiUrl = '';
 
   const ids = async (headers: Record<string, string>): Promise<string[]> => {
     const response = await fetch(`${gateway.url}/v1/models`, { headers });
@@ -43,6 +44,7 @@ describe('models for keys of callers', () => {
 
   before(async () => {
     const [a, b, c] = await Promise.all([openai.start(), claude.start(), gemini.start()]);
+    openaiUrl = a;
     gateway = await startGateway(`
 clusters:
   - { name: local, health: off, workers: [{ url: "http://127.0.0.1:9", models: [llama], runtime: vllm }] }
@@ -84,6 +86,24 @@ auth: { api_key: sk-gateway }
     assert.equal(openai.asked.length, before + 1);
     assert.deepEqual(await ids({ 'x-api-key': 'sk-gateway', authorization: 'Bearer sk-mine' }), ['llama', 'gpt-4o']);
     assert.equal(openai.asked.length, before + 1);
+  });
+
+  it('no provider is asked to describe itself as an engine', async () => {
+    const own = await startGateway(
+      `clusters: [{ name: openai, provider: openai, url: "${openaiUrl}", api_key: sk-stored }]`,
+    );
+    try {
+      const before = openai.asked.length;
+      for (const path of ['/get_server_info', '/get_model_info']) {
+        const answer = await fetch(own.url + path);
+        assert.equal(answer.status, 501);
+        assert.match(await answer.text(), /not_supported_by_provider/);
+      }
+      const about = openai.asked.slice(before).filter(({ path }) => !path.startsWith('/v1/models'));
+      assert.deepEqual(about, []);
+    } finally {
+      await own.close();
+    }
   });
 
   it('one of them may be asked for by name', async () => {

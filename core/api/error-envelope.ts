@@ -15,17 +15,31 @@ export function errorStatus(error: GatewayError, dialect: ErrorDialect): number 
 
 /** The body of an error, or the payload of its event in a stream. */
 export function errorEnvelope(error: GatewayError, dialect: ErrorDialect, requestId: string): object {
-  if (dialect === 'anthropic') return anthropicEnvelope(errorStatus(error, dialect), error.message, requestId);
+  if (dialect === 'anthropic') {
+    const envelope = anthropicEnvelope(errorStatus(error, dialect), error.message, requestId);
+    const details = anthropicDetails(error);
+    return details === undefined ? envelope : { ...envelope, error: { ...envelope.error, details } };
+  }
   return { error: { message: error.message, type: error.type, param: error.param ?? null, code: error.code } };
 }
 
 /** Anthropic's envelope of a failure with this status. `requestId` empty: not known. */
-export function anthropicEnvelope(status: number, message: string, requestId: string): object {
+export function anthropicEnvelope(
+  status: number,
+  message: string,
+  requestId: string,
+): { readonly type: 'error'; readonly error: object; readonly request_id: string | null } {
   return {
     type: 'error',
     error: { type: anthropicType(status), message },
     request_id: requestId === '' ? null : requestId,
   };
+}
+
+/** Upon this Anthropic's SDK (1.13) goes on without a thread and sends the whole conversation. */
+function anthropicDetails({ code, param }: GatewayError): object | undefined {
+  if (code !== 'unsupported_parameter' || param !== 'thread') return undefined;
+  return { error_code: 'thread_unsupported_request', unsupported: ['thread'] };
 }
 
 /** Error types of Anthropic's API by status (its public error reference). */

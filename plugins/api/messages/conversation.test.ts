@@ -284,6 +284,7 @@ describe('what is refused of a Messages request', () => {
     ],
     [{ mcp_servers: [{ type: 'url', name: 's', url: 'u' }] }, 'unsupported_parameter', 'mcp_servers'],
     [{ container: { id: 'c' } }, 'unsupported_parameter', 'container'],
+    [{ thread: { type: 'create' } }, 'unsupported_parameter', 'thread'],
     [
       { thinking: { type: 'enabled', budget_tokens: 1023 }, max_tokens: 9999 },
       'invalid_value',

@@ -50,6 +50,7 @@ const READ_FIELDS: ReadonlySet<string> = new Set([
   'output_format',
   'container',
   'mcp_servers',
+  'thread',
 ]);
 
 /** Least `budget_tokens` of `thinking`, the vendor's. */
@@ -109,7 +110,8 @@ function refuseConnectors(body: JsonObject, tools: readonly ToolDeclaration[]): 
     throw refused('mcp_servers', 'mcp_servers is required when mcp_toolset tools are present');
   }
   if (servers.length > 0) throw unsupported('mcp_servers');
-  if ((body.container ?? undefined) !== undefined) throw unsupported('container');
+  // Of a thread the vendor keeps the history, and the next request has only what is new.
+  for (const field of ['container', 'thread']) if ((body[field] ?? undefined) !== undefined) throw unsupported(field);
 }
 
 function unsupported(param: string): GatewayError {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import {
   createServer as createHttpServer,
@@ -44,6 +45,8 @@ export type FakeHandler = (request: FakeRequest) => FakeAnswer | Promise<FakeAns
 export interface FakeProviderOptions {
   /** Without TLS. Default false: providers have it. */
   readonly plain?: boolean;
+  /** Host names that its certificate is for. Default `localhost` and `127.0.0.1`. */
+  readonly hosts?: readonly string[];
 }
 
 /**
@@ -70,13 +73,16 @@ export class FakeProvider {
   }
 
   static async start(handler: FakeHandler, options: FakeProviderOptions = {}): Promise<FakeProvider> {
-    const authority = createTestAuthority();
+    // A name of its own: of authorities of one name a client looks at the first only.
+    const authority = createTestAuthority(`authority ${randomUUID()}`);
     let provider: FakeProvider | undefined;
     const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
       void serve(provider as FakeProvider, handler, request, response);
     };
     const server =
-      options.plain === true ? createHttpServer(onRequest) : createHttpsServer(authority.issue(), onRequest);
+      options.plain === true
+        ? createHttpServer(onRequest)
+        : createHttpsServer(authority.issue(options.hosts === undefined ? {} : { hosts: options.hosts }), onRequest);
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;

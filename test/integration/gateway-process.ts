@@ -30,9 +30,30 @@ export async function startGatewayProcess(yaml: string): Promise<GatewayProcess>
     file,
     `${yaml}\ntelemetry: { metrics: { prometheus: off }, logs: { format: json, access: false } }\n`,
   );
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, '-c', file], {
+  const started = await startSmg(['-c', file]);
+  return {
+    ...started,
+    close: async () => {
+      await started.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What a process gets beside its arguments. */
+export interface SmgProcessOptions {
+  /** Beside `PATH`, all there is. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Modules that are loaded before it. */
+  readonly imports?: readonly string[];
+}
+
+/** Starts `smg` with these arguments, which must make it log JSON and listen on port 0, and resolves once it listens. */
+export async function startSmg(args: readonly string[], options: SmgProcessOptions = {}): Promise<GatewayProcess> {
+  const imports = ['tsx', ...(options.imports ?? [])].flatMap((module) => ['--import', module]);
+  const child = spawn(process.execPath, [...imports, MAIN, ...args], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [text, errors] = ['', ''];
@@ -72,7 +93,6 @@ export async function startGatewayProcess(yaml: string): Promise<GatewayProcess>
     close: async () => {
       child.kill('SIGKILL');
       await exit;
-      await rm(dir, { recursive: true, force: true });
     },
   };
 }

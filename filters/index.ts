@@ -10,6 +10,7 @@ import policy from './policy/factory.js';
 import rateLimit from './rate_limit/factory.js';
 import requestId from './request_id/factory.js';
 import retry from './retry/factory.js';
+import split from './split/factory.js';
 import telemetry from './telemetry/factory.js';
 import upstream from './upstream/factory.js';
 
@@ -26,6 +27,7 @@ export const BUILT_IN_FILTERS: readonly AnyPlugin[] = [
   rateLimit,
   requestId,
   retry,
+  split,
   telemetry,
   upstream,
 ];

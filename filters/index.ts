@@ -5,6 +5,7 @@ import cors from './cors/factory.js';
 import credentials from './credentials/factory.js';
 import fallback from './fallback/factory.js';
 import inference from './inference/factory.js';
+import mirror from './mirror/factory.js';
 import model from './model/factory.js';
 import policy from './policy/factory.js';
 import rateLimit from './rate_limit/factory.js';
@@ -22,6 +23,7 @@ export const BUILT_IN_FILTERS: readonly AnyPlugin[] = [
   credentials,
   fallback,
   inference,
+  mirror,
   model,
   policy,
   rateLimit,

@@ -153,6 +153,26 @@ export interface StreamFilterCallbacks {
    * chain unless the sink passes it on. Throws BugError in a filter that is not `nesting`.
    */
   openInner(request: InnerRequest, sink: InnerSink): InnerRun;
+  /**
+   * For nesting filters: starts a run of the filters below that is no part of this stream and does not end with it. Its
+   * request must not depend on this scope ({@link InferenceRequest.detach}). The caller owns the run: it resets it at the
+   * latest when its plugin's lifetime ends.
+   */
+  openDetached(request: InnerRequest, start: DetachedStart, sink: DetachedSink): InnerRun;
+}
+
+/** What a detached run knows from its begin. */
+export interface DetachedStart {
+  /** Its own. */
+  readonly streamInfo: StreamInfo;
+  readonly cluster: Cluster;
+  readonly timeouts: UpstreamTimeouts;
+}
+
+/** Where the answer of a detached run goes. A local reply before the head comes as an answer. */
+export interface DetachedSink extends InnerSink {
+  /** Once, last: the run has released everything, also after `reset()`. */
+  onRunEnd(): void;
 }
 
 /** What an inner run starts with. Both are this run's own: fork and clone before opening a second one. */

@@ -142,4 +142,6 @@ export interface InferenceRequest {
   setModel(model: string): void;
   /** A copy for one attempt: shares bytes and parse, has its own changes. */
   fork(): InferenceRequest;
+  /** A copy in memory of its own, which may outlive the request's scope. Copies the body. */
+  detach(): InferenceRequest;
 }

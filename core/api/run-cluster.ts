@@ -11,6 +11,11 @@ export function timeoutsOf(cluster: Cluster, own: Partial<UpstreamTimeouts> | un
 export function enterCluster(run: RunInfo, cluster: Cluster, request: InferenceRequest | undefined): void {
   run.cluster = cluster;
   run.timeouts = timeoutsOf(cluster, run.routeTimeouts);
+  nameModelFor(cluster, request);
+}
+
+/** Puts the name by which a cluster's own workers know the model in place of an alias of theirs. */
+export function nameModelFor(cluster: Cluster, request: InferenceRequest | undefined): void {
   const model = request?.model;
   if (model !== undefined) request?.setModel(cluster.canonicalModel?.(model) ?? model);
 }

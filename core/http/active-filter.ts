@@ -1,5 +1,7 @@
 import { BugError, type GatewayError } from '../api/errors.js';
 import type {
+  DetachedSink,
+  DetachedStart,
   InnerRequest,
   InnerRun,
   InnerSink,
@@ -90,5 +92,11 @@ export class ActiveFilter implements StreamFilterCallbacks {
   openInner(request: InnerRequest, sink: InnerSink): InnerRun {
     if (!this.#manager.isNesting(this.#index)) throw new BugError('openInner: this filter is not declared as nesting');
     return this.#manager.openInner(request, sink);
+  }
+
+  openDetached(request: InnerRequest, start: DetachedStart, sink: DetachedSink): InnerRun {
+    if (!this.#manager.isNesting(this.#index))
+      throw new BugError('openDetached: this filter is not declared as nesting');
+    return this.#manager.openDetached(request, start, sink);
   }
 }

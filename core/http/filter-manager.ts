@@ -1,6 +1,8 @@
 import { BugError, GatewayError } from '../api/errors.js';
 import type {
   BodyData,
+  DetachedSink,
+  DetachedStart,
   InnerRequest,
   InnerRun,
   InnerSink,
@@ -14,6 +16,7 @@ import type { Releasable } from '../api/scope.js';
 import type { StreamInfo } from '../api/stream-info.js';
 import { ActiveFilter } from './active-filter.js';
 import { DecoderPath } from './decoder-path.js';
+import { DetachedStream } from './detached-stream.js';
 import { EncoderPath } from './encoder-path.js';
 import { Execution } from './execution.js';
 import { ALL_DECIDED, type CallPlan, type ChainEntry, type ChainSegment } from './filter-chain.js';
@@ -342,6 +345,17 @@ export class FilterManager implements InnerRun, Releasable {
     this.scope.own(inner);
     inner.decodeInner(request);
     return inner;
+  }
+
+  openDetached(request: InnerRequest, start: DetachedStart, sink: DetachedSink): InnerRun {
+    const segment = this.#segment.inner;
+    if (segment === undefined) throw new BugError('openDetached: there are no filters below this one');
+    const stream = new DetachedStream(sink);
+    const detached = new FilterManager(segment, this.#options, start.streamInfo, stream, undefined);
+    detached.run.cluster = start.cluster;
+    detached.run.timeouts = start.timeouts;
+    detached.decodeInner(request);
+    return detached;
   }
 
   /** Starts an inner run; its answer may arrive before this returns only through the execution queue. */

@@ -18,6 +18,11 @@ class ReceivedBody extends ReceivedBytes {
     this.spans = spans;
   }
 
+  copy(): ReceivedBody {
+    const bytes = Buffer.from(this.bytes);
+    return new ReceivedBody(this.client, bytes, this.spans.over(bytes));
+  }
+
   parsed(): JsonObject {
     this.#parsed ??= JSON.parse(this.bytes.toString('utf8')) as JsonObject;
     return this.#parsed;
@@ -158,6 +163,11 @@ export class JsonInferenceRequest implements ReceivedRequest {
   fork(): JsonInferenceRequest {
     const changes = this.#changes === undefined ? undefined : new Map(this.#changes);
     return new JsonInferenceRequest(this, this.#received, changes, this.#changed);
+  }
+
+  detach(): JsonInferenceRequest {
+    const changes = this.#changes === undefined ? undefined : new Map(this.#changes);
+    return new JsonInferenceRequest(this, this.#received.copy(), changes, this.#changed);
   }
 
   forgetReceived(): void {

@@ -77,6 +77,11 @@ export class JsonObjectSpans {
     this.empty = flat.length === 0;
   }
 
+  /** The same places in a copy of the body. */
+  over(copy: Buffer): JsonObjectSpans {
+    return new JsonObjectSpans(copy, this.#flat, this.#rescanDepth, this.closeOffset);
+  }
+
   /** Span of a field's value, the last one where the name is repeated (as in `JSON.parse`). Undefined: not there. */
   find(name: string): JsonSpan | undefined {
     if (this.#rescanDepth > 0) return new JsonScanner(this.#rescanDepth).findField(this.#bytes, name);

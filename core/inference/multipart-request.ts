@@ -127,6 +127,11 @@ export class MultipartInferenceRequest implements ReceivedRequest {
     return new MultipartInferenceRequest(this, this.#received, this.#modelSpan, this.#changed);
   }
 
+  detach(): MultipartInferenceRequest {
+    const received = new ReceivedBytes(Buffer.from(this.#received.bytes));
+    return new MultipartInferenceRequest(this, received, this.#modelSpan, this.#changed);
+  }
+
   forgetReceived(): void {
     this.#received.forget();
   }

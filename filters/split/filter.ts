@@ -19,6 +19,8 @@ export class SplitFilter implements StreamFilter {
 
   decodeHeaders(headers: RequestHeaders): FilterHeadersStatus {
     const { run, streamInfo } = this.#callbacks;
+    // Where a copy goes has been decided.
+    if (streamInfo.mirrored) return FilterHeadersStatus.Continue;
     const { clock, sticky } = this.#shared;
     const key = sticky === undefined ? undefined : headers.get(sticky);
     const cluster = this.#shared.choose(key, streamInfo.inference?.model);

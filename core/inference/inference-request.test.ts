@@ -52,6 +52,21 @@ describe('JSON request', () => {
     assert.equal(request.fork().bytes(), bytes);
   });
 
+  it('has detached copies, changed or not, that outlive the memory of the body', () => {
+    for (const changed of [false, true]) {
+      const bytes = Buffer.from('{"model":"m","x":[1]}');
+      const request = readInferenceRequest(api(), 'application/json', bytes, scanner);
+      assert.ok(!(request instanceof GatewayError));
+      if (changed) request.setModel('n');
+      const copy = request.detach();
+      request.forgetReceived();
+      bytes.fill(0);
+      copy.setField('y', '2');
+      assert.equal(copy.bytes().toString(), `{"model":"${changed ? 'n' : 'm'}","x":[1],"y":2}`);
+      assert.deepEqual([copy.rawField('x'), copy.json().x], ['[1]', [1]]);
+    }
+  });
+
   it('removes a field with its comma and leaves the rest as it was', () => {
     const cases: [string, string[], string][] = [
       ['{ "model" : "m", "top_k": 1 , "n":2}', ['top_k'], '{ "model" : "m" , "n":2}'],
@@ -240,6 +255,18 @@ describe('multipart request', () => {
     const expected = form(parts.map(([name, content]) => (name === 'name=model' ? [name, 'w'] : [name, content])));
     assert.deepEqual(fork.bytes(), expected);
     assert.equal(request.bytes().equals(form(parts)), true);
+  });
+
+  it('has detached copies that outlive the memory of the form', () => {
+    const bytes = form(parts);
+    const request = readForm(bytes);
+    assert.ok(!(request instanceof GatewayError));
+    const copy = request.detach();
+    request.forgetReceived();
+    bytes.fill(0);
+    assert.deepEqual(copy.bytes(), form(parts));
+    copy.setModel('w');
+    assert.deepEqual(copy.bytes(), form(parts.map(([name, content]) => [name, name === 'name=model' ? 'w' : content])));
   });
 
   it('takes a quoted boundary and a preamble', () => {

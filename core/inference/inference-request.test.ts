@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { ClientApi } from '../api/client-api.js';
 import { BugError, GatewayError } from '../api/errors.js';
 import type { InferenceRequest } from '../api/inference.js';
-import { readInferenceRequest } from './inference-request.js';
+import { type ReceivedRequest, readInferenceRequest } from './inference-request.js';
 import { JsonScanner } from './json-scan.js';
 import { multipartBoundary } from './multipart-request.js';
 
@@ -218,7 +218,7 @@ function form(parts: readonly (readonly [string, string | Buffer])[], close = `-
   return Buffer.concat([...pieces, Buffer.from(close)]);
 }
 
-function readForm(bytes: Buffer, contentType = FORM_TYPE): InferenceRequest | GatewayError {
+function readForm(bytes: Buffer, contentType = FORM_TYPE): ReceivedRequest | GatewayError {
   return readInferenceRequest(
     api({ type: 'audio_transcriptions', requestFormat: 'multipart' }),
     contentType,

@@ -66,6 +66,17 @@ function routesOf(block: ConfigNode): ConfigNode | undefined {
   return mapNode([['routes', { ...block, items }]], block.path, block.origin);
 }
 
+/** The prices of models that have one. */
+function modelPricesOf(block: ConfigNode): ConfigNode | undefined {
+  if (block.kind !== 'map') return undefined;
+  const prices = [...block.entries].flatMap(([name, { value }]): [string, ConfigNode][] => {
+    const cost = name === 'aliases' ? undefined : childOf(value, 'cost');
+    return cost === undefined ? [] : [[name, cost]];
+  });
+  if (prices.length === 0) return undefined;
+  return mapNode([['models', mapNode(prices, block.path, block.origin)]], block.path, block.origin);
+}
+
 /** The one table of blocks and filters. */
 export const FILTER_BLOCKS: readonly FilterBlock[] = [
   { filter: 'request_id', path: ['telemetry', 'request_id'], toConfig: (block) => block },
@@ -79,11 +90,13 @@ export const FILTER_BLOCKS: readonly FilterBlock[] = [
   { filter: 'admission', path: ['limits', 'concurrency'], toConfig: (block) => block },
   { filter: 'model', path: ['models'], toConfig: entryAs('aliases') },
   { filter: 'model', path: ['routes'], toConfig: routesOf },
+  { filter: 'cost', path: ['cost'], toConfig: (block) => block },
+  { filter: 'cost', path: ['models'], toConfig: modelPricesOf },
   { filter: 'retry', path: ['resilience', 'retry'], toConfig: (block) => block },
 ];
 
 /** Blocks that lead nowhere when the chain lacks their filter; `auth` there would leave the gateway open. */
-const NEEDS_FILTER = ['auth', 'cors', 'rate_limit', 'admission', 'model', 'retry', 'request_id'];
+const NEEDS_FILTER = ['auth', 'cors', 'rate_limit', 'admission', 'model', 'cost', 'retry', 'request_id'];
 
 function isOn(node: ConfigNode | undefined): boolean {
   return node?.kind === 'scalar' && (node.value === true || node.value === 'true');
@@ -218,6 +231,8 @@ class ChainBuilder {
   #applyBlock(block: FilterBlock): void {
     const node = nodeAt(this.#root, ...block.path);
     if (node === undefined || isOff(node)) return;
+    const config = block.toConfig(node);
+    if (config === undefined) return;
     const index = this.#items.findIndex((item) => item.name === block.filter);
     if (index < 0) {
       const written = node.origin.source !== 'default';
@@ -226,8 +241,7 @@ class ChainBuilder {
       this.#issues.push({ origin: node.origin, path: formatPath(node.path), message });
       return;
     }
-    const config = block.toConfig(node);
-    if (config?.kind !== 'map') return;
+    if (config.kind !== 'map') return;
     const item = this.#items[index] as ChainItem;
     this.#items[index] = { ...item, config: mergeNodes(config, item.config) as MapNode };
   }

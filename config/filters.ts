@@ -13,6 +13,7 @@ export const FILTER_PRESETS = {
     'admission',
     'inference',
     'model',
+    'cost',
     'fallback',
     'retry',
     'policy',

@@ -15,10 +15,15 @@ import { telemetrySchema } from './telemetry.js';
 
 const pluginBlock = (filter: string) => z.record(z.string(), z.unknown()).describe(`Config of the filter ${filter}.`);
 
+const modelSchema = z
+  .strictObject({ cost: pluginBlock('cost (models)').optional().describe('Its prices, per million tokens.') })
+  .describe('One model.');
+
 const modelsSchema = z
-  .strictObject({
+  .object({
     aliases: z.record(z.string(), z.string().min(1)).default({}).describe('Other names of models: alias → model.'),
   })
+  .catchall(modelSchema)
   .prefault({})
   .describe('Models.');
 
@@ -76,6 +81,7 @@ export const gatewaySchema = z.strictObject({
   resilience: resilienceSchema,
   auth: pluginBlock('auth').optional(),
   cors: pluginBlock('cors').optional(),
+  cost: pluginBlock('cost').optional(),
   limits: limitsSchema,
   tenants: pluginBlock('rate_limit').optional().describe('Whose a request is, beside its key (rate_limit).'),
   telemetry: telemetrySchema,

@@ -36,6 +36,7 @@ const SHORTHAND: readonly (readonly [readonly string[], JsonSchema])[] = [
   ],
   [['plugins', 'items'], { type: 'string' }],
   [['auth'], { type: 'string' }],
+  [['cost'], { enum: [true, false, 'on', 'off'] }],
   [['clusters', 'items', 'properties', 'drain'], { type: 'string' }],
   [['resilience', 'properties', 'drain'], { type: 'string' }],
   [['limits', 'properties', 'concurrency'], { type: 'integer' }],
@@ -54,6 +55,7 @@ const FILLED_IN: readonly (readonly string[])[] = [
 const BLOCKS: readonly (readonly [path: readonly string[], filter: string, property?: string])[] = [
   [['auth'], 'auth'],
   [['cors'], 'cors'],
+  [['cost'], 'cost'],
   [['telemetry', 'properties', 'request_id'], 'request_id'],
   [['resilience', 'properties', 'retry'], 'retry'],
   [['routes', 'items', 'properties', 'retry'], 'retry'],

@@ -80,7 +80,7 @@ describe('a configuration', () => {
       clusters.map(({ name, workers }) => [name, workers.length]),
       [['default', 0]],
     );
-    assert.equal((await loadText('clusters:\nfilters:\nauth:\n')).config.filters.length, 13);
+    assert.equal((await loadText('clusters:\nfilters:\nauth:\n')).config.filters.length, 14);
   });
 
   it('has anchors, merge keys and free keys', async () => {
@@ -277,7 +277,7 @@ describe('errors', () => {
       'clusters: [http://a:1]\nroutes: [{ cluster: default, timeouts: { first_bite: 5s } }]',
       /routes\[0\]\.timeouts\.first_bite: unknown key \(did you mean "first_byte"\?\)/,
     ],
-    ['per-model settings', 'models: { llama: { cost: 1 } }', /models\.llama: is not built yet/],
+    ['per-model settings', 'models: { llama: { tokenizer: x } }', /models\.llama\.tokenizer: is not built yet/],
     ['a planned scheme', 'clusters: [grpc://a:1]', /workers behind grpc:\/\/ are not built yet/],
     [
       'a name twice',

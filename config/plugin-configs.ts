@@ -68,6 +68,7 @@ export function resolvePlugins(
     policies: _policies,
     auth: _auth,
     cors: _cors,
+    cost: _cost,
     resilience: _resilience,
     providers: blocks,
     ...others

@@ -77,7 +77,16 @@ describe('the printed chain', () => {
   it('lists filters in order, what they are told, and what routes change', async () => {
     const text = printChain(await loadText(FULL, OPTIONS));
     const names = text.split('\n').flatMap((line) => /^ +\d+ {2}(\S+)/.exec(line)?.[1] ?? []);
-    assert.deepEqual(names.slice(-7), ['model', 'tagger', 'fallback', 'retry', 'policy', 'credentials', 'upstream']);
+    assert.deepEqual(names.slice(-8), [
+      'model',
+      'tagger',
+      'cost',
+      'fallback',
+      'retry',
+      'policy',
+      'credentials',
+      'upstream',
+    ]);
     assert.match(text, /auth .*sets api_key, keys, mode/);
     const only = 'only for streaming=true any of (models=["y"] | headers={"x-a":["b","!c"]})';
     assert.ok(text.includes(`sets tag  ${only}\n`), text);
@@ -89,7 +98,7 @@ describe('the printed chain', () => {
     ]);
     assert.match(
       lines[3] as string,
-      /^ +chain: request_id → .* → model → tagger\* → fallback → policy → credentials → upstream$/,
+      /^ +chain: request_id → .* → model → tagger\* → cost → fallback → policy → credentials → upstream$/,
     );
   });
 });

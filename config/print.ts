@@ -74,8 +74,15 @@ function ownSettings({ name, config: settings }: FilterConfig, config: GatewayCo
   const fromBlocks: Plain = {};
   if (name === 'telemetry') fromBlocks.access_log = config.telemetry.logs.access;
   if (name === 'model') fromBlocks.aliases = config.models.aliases;
+  if (name === 'cost') fromBlocks.models = modelPrices(config);
   const own = Object.entries(settings).filter(([key, value]) => !isDeepStrictEqual(value, fromBlocks[key]));
   return Object.fromEntries(own.filter(([key]) => name !== 'model' || key !== 'routes'));
+}
+
+function modelPrices({ models }: GatewayConfig): Plain {
+  const { aliases: _aliases, ...named } = models;
+  const entries = Object.entries(named as Record<string, { cost?: unknown }>);
+  return Object.fromEntries(entries.flatMap(([name, { cost }]) => (cost === undefined ? [] : [[name, cost]])));
 }
 
 /** A policy with settings of its own goes under `policies:`. */

@@ -9,6 +9,7 @@ interface SchemaDef {
   readonly options?: readonly z.ZodType[];
   readonly element?: z.ZodType;
   readonly valueType?: z.ZodType;
+  readonly catchall?: z.ZodType;
   readonly left?: z.ZodType;
   readonly right?: z.ZodType;
   readonly shape?: Readonly<Record<string, z.ZodType>>;
@@ -36,7 +37,7 @@ export function schemasAt(root: z.ZodType, path: readonly (string | number)[]): 
   for (const step of path) {
     level = level.flatMap((schema) => {
       const def = defOf(schema);
-      const next = def.element ?? def.shape?.[String(step)] ?? def.valueType;
+      const next = def.element ?? def.shape?.[String(step)] ?? def.valueType ?? def.catchall;
       return next === undefined ? [] : unwrap(next);
     });
   }

@@ -156,6 +156,13 @@ function expandLimits(limits: ConfigNode): ConfigNode {
   return map;
 }
 
+/** `on` and `off` where settings may stand. */
+function expandSwitch(node: ConfigNode): ConfigNode {
+  if (isOff(node)) return wrap('enabled', scalarNode(false, node.path, node.origin));
+  const isOn = node.kind === 'scalar' && (node.value === true || node.value === 'on');
+  return isOn ? wrap('enabled', scalarNode(true, node.path, node.origin)) : node;
+}
+
 function textIs(node: ConfigNode, text: string): boolean {
   return node.kind === 'scalar' && node.value === text;
 }
@@ -179,6 +186,7 @@ export function expandShorthand(root: MapNode): MapNode {
   );
   map = changeEntry(map, 'clusters', expandClusters);
   map = changeEntry(map, 'limits', expandLimits);
+  map = changeEntry(map, 'cost', expandSwitch);
   map = changeEntry(map, 'resilience', expandDrain);
   map = changeEntry(map, 'admin', (node) =>
     node.kind === 'map' ? changeEntry(node, 'listener', (item) => expandTls(item, 'client_ca')) : node,

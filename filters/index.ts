@@ -2,6 +2,7 @@ import type { AnyPlugin } from '../core/api/define.js';
 import admission from './admission/factory.js';
 import auth from './auth/factory.js';
 import cors from './cors/factory.js';
+import cost from './cost/factory.js';
 import credentials from './credentials/factory.js';
 import fallback from './fallback/factory.js';
 import inference from './inference/factory.js';
@@ -20,6 +21,7 @@ export const BUILT_IN_FILTERS: readonly AnyPlugin[] = [
   admission,
   auth,
   cors,
+  cost,
   credentials,
   fallback,
   inference,

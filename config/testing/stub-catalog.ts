@@ -57,6 +57,7 @@ export function createStubCatalog(extra: readonly AnyPlugin[] = []): PluginCatal
       }),
       { requires: ['inference_request'], provides: ['cluster', 'route'] },
     ),
+    filter('cost', z.looseObject({})),
     filter('fallback', z.looseObject({}), { nesting: true }),
     filter('retry', RETRY, { nesting: true }),
     filter('policy', none, { provides: ['worker'] }),

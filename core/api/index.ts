@@ -20,6 +20,7 @@ export * from './injection.js';
 export * from './ip-address.js';
 export * from './kept-state.js';
 export * from './log.js';
+export * from './money.js';
 export * from './policy.js';
 export * from './private-host.js';
 export * from './provider.js';

@@ -85,7 +85,7 @@ describe('smg check', () => {
     const { code, stdout, stderr } = await withFile(GOOD, 'check');
     assert.deepEqual(
       [code, stdout, stderr],
-      [0, 'gateway.yaml is good: 1 listener, 13 filters, 1 cluster, 2 workers\n', ''],
+      [0, 'gateway.yaml is good: 1 listener, 14 filters, 1 cluster, 2 workers\n', ''],
     );
   });
 

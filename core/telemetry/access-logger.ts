@@ -1,5 +1,7 @@
 import type { Clock } from '../api/clock.js';
+import type { TokenUsage } from '../api/inference.js';
 import type { AccessLog } from '../api/log.js';
+import { formatNanos } from '../api/money.js';
 import type { StreamInfo } from '../api/stream-info.js';
 import { field, JsonLineWriter, type LineWriter, MAX_NAME_LENGTH, TextLineWriter } from './line-writer.js';
 import type { LogFormat } from './log.js';
@@ -34,7 +36,13 @@ const UPSTREAM_MS = field('upstream_ms');
 const INPUT_TOKENS = field('input_tokens');
 const CACHED_TOKENS = field('cached_tokens');
 const OUTPUT_TOKENS = field('output_tokens');
+const CACHE_WRITE_TOKENS = field('cache_write_tokens');
 const REASONING_TOKENS = field('reasoning_tokens');
+const USAGE_ESTIMATED = field('usage_estimated');
+const COST = field('cost');
+const CURRENCY = field('currency');
+const PRICE_VERSION = field('price_version');
+const COST_ESTIMATED = field('cost_estimated');
 
 /**
  * Writes the access log: one line per finished stream with ids, status, worker, attempts, times and tokens. No query
@@ -153,10 +161,20 @@ function writeNumbers(line: LineWriter, info: StreamInfo): void {
   if (last !== undefined) {
     line.milliseconds(UPSTREAM_MS, (last.endedMs === 0 ? info.endedMs : last.endedMs) - last.startedMs);
   }
-  const { usage } = info;
-  if (usage === undefined) return;
+  const { usage, cost } = info;
+  if (usage !== undefined) writeTokens(line, usage);
+  if (cost === undefined) return;
+  line.decimal(COST, formatNanos(cost.nanos));
+  line.ownText(CURRENCY, cost.currency);
+  line.ownText(PRICE_VERSION, cost.priceVersion);
+  if (cost.estimated) line.flag(COST_ESTIMATED, true);
+}
+
+function writeTokens(line: LineWriter, usage: TokenUsage): void {
   if (usage.promptTokens !== undefined) line.number(INPUT_TOKENS, usage.promptTokens);
   if (usage.cachedTokens !== undefined) line.number(CACHED_TOKENS, usage.cachedTokens);
+  if (usage.cacheWriteTokens !== undefined) line.number(CACHE_WRITE_TOKENS, usage.cacheWriteTokens);
   if (usage.completionTokens !== undefined) line.number(OUTPUT_TOKENS, usage.completionTokens);
   if (usage.reasoningTokens !== undefined) line.number(REASONING_TOKENS, usage.reasoningTokens);
+  if (usage.estimated === true) line.flag(USAGE_ESTIMATED, true);
 }

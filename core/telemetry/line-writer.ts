@@ -28,6 +28,8 @@ export interface LineWriter {
   /** Text of ours, known to need no escape. */
   ownText(name: Field, value: string): void;
   number(name: Field, value: number): void;
+  /** A number that is written already. */
+  decimal(name: Field, text: string): void;
   milliseconds(name: Field, value: number): void;
   flag(name: Field, value: boolean): void;
   /** With the cluster of those that were not made in the cluster of the last one. */
@@ -57,6 +59,10 @@ export class JsonLineWriter implements LineWriter {
 
   number(name: Field, value: number): void {
     this.#line += name.json + value;
+  }
+
+  decimal(name: Field, text: string): void {
+    this.#line += name.json + text;
   }
 
   milliseconds(name: Field, value: number): void {
@@ -114,6 +120,10 @@ export class TextLineWriter implements LineWriter {
 
   number(name: Field, value: number): void {
     this.#line += name.text + value;
+  }
+
+  decimal(name: Field, text: string): void {
+    this.#line += name.text + text;
   }
 
   milliseconds(name: Field, value: number): void {

@@ -1,6 +1,7 @@
-import type { Counter, Family, Histogram, StatsScope, StreamInfo, TokenUsage } from '../../core/api/index.js';
+import type { Counter, Family, Histogram, StatsScope, StreamInfo } from '../../core/api/index.js';
 import { BoundCounters, childMap } from './bound-counters.js';
 import type { ModelLabels } from './model-labels.js';
+import { TokenMetrics } from './token-metrics.js';
 import { kindOf, type WorkerKind } from './worker-kind.js';
 
 /** Seconds per token: 10 to 50 ms is what engines do. */
@@ -27,11 +28,9 @@ export class InferenceMetrics {
   readonly #firstToken: Family<Histogram>;
   readonly #perToken: Family<Histogram>;
   readonly #routerTokens: Family<Counter>;
-  readonly #tokens: Family<Counter>;
+  readonly #tokens: TokenMetrics;
   readonly #streamed = new Map<string, Map<WorkerKind, Map<string, RequestSeries>>>();
   readonly #collected = new Map<string, Map<WorkerKind, Map<string, RequestSeries>>>();
-  /** By model, then by tenant. */
-  readonly #tokensOf = new Map<string, Map<string, BoundCounters>>();
 
   constructor(stats: StatsScope, labels: ModelLabels, durationBuckets: readonly number[]) {
     this.#labels = labels;
@@ -67,15 +66,10 @@ export class InferenceMetrics {
     });
     this.#routerTokens = stats.counter({
       name: 'smg_router_tokens_total',
-      help: 'Tokens as reported by the workers',
+      help: 'Tokens as reported by the workers; of accounted answers that were cut, as estimated',
       labels: [...token, 'token_type'],
     });
-    this.#tokens = stats.counter({
-      name: 'smg_tokens_total',
-      help: 'Tokens as reported by the workers, by who asked; cached_input is part of input, reasoning of output',
-      labels: ['model', 'tenant', 'type'],
-      maxSeries: 5000,
-    });
+    this.#tokens = new TokenMetrics(stats);
   }
 
   /** Records an inference request that has ended. Returns the label of its model, for the metrics of workers. */
@@ -86,7 +80,11 @@ export class InferenceMetrics {
     series.requests.inc();
     if (!streamInfo.complete || streamInfo.status >= 400) series.errors.get(errorType(streamInfo)).inc();
     else this.#observe(series, model, streamInfo, stream, endedMs);
-    if (streamInfo.usage !== undefined) this.#countTokens(series, model, streamInfo, streamInfo.usage);
+    const { usage } = streamInfo;
+    if (usage === undefined) return model;
+    if (usage.promptTokens !== undefined) series.routerTokens.get('input').inc(usage.promptTokens);
+    if (usage.completionTokens !== undefined) series.routerTokens.get('output').inc(usage.completionTokens);
+    this.#tokens.count(model, streamInfo, usage);
     return model;
   }
 
@@ -128,26 +126,6 @@ export class InferenceMetrics {
     if (tokens < 2) return;
     series.perToken ??= this.#perToken.with(router, backend, model, api);
     series.perToken.observe((endedMs - firstByteMs) / 1000 / (tokens - 1));
-  }
-
-  #countTokens(series: RequestSeries, model: string, streamInfo: StreamInfo, usage: TokenUsage): void {
-    const byTenant = childMap(this.#tokensOf, model);
-    const tenant = streamInfo.principal?.tenant ?? '';
-    let tokens = byTenant.get(tenant);
-    if (tokens === undefined) {
-      tokens = new BoundCounters((type) => this.#tokens.with(model, tenant, type));
-      byTenant.set(tenant, tokens);
-    }
-    if (usage.promptTokens !== undefined) {
-      series.routerTokens.get('input').inc(usage.promptTokens);
-      tokens.get('input').inc(usage.promptTokens);
-    }
-    if (usage.completionTokens !== undefined) {
-      series.routerTokens.get('output').inc(usage.completionTokens);
-      tokens.get('output').inc(usage.completionTokens);
-    }
-    if (usage.cachedTokens !== undefined) tokens.get('cached_input').inc(usage.cachedTokens);
-    if (usage.reasoningTokens !== undefined) tokens.get('reasoning').inc(usage.reasoningTokens);
   }
 }
 

@@ -53,6 +53,7 @@ describe('documentation', () => {
     'docs/limits.md',
     'docs/time-limits.md',
     'docs/filters-and-routes.md',
+    'docs/cost.md',
     'docs/fallback.md',
   ]) {
     it(`the YAML of ${page} is a complete configuration`, async () => {

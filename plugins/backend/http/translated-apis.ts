@@ -52,6 +52,7 @@ const FOREIGN_HEADERS = ['anthropic-version', 'anthropic-beta', 'anthropic-dange
 export class TranslatedApis implements Backend {
   readonly type: string;
   readonly nativeApis: readonly string[];
+  readonly usageOnRequest: boolean;
   readonly #forwarding: ForwardingBackend;
   readonly #dialect: WorkerDialect;
   readonly #always: ReadonlySet<string>;
@@ -63,6 +64,7 @@ export class TranslatedApis implements Backend {
   constructor(forwarding: ForwardingBackend, dialect: WorkerDialect, rules: TranslationRules) {
     this.type = forwarding.type;
     this.nativeApis = forwarding.nativeApis;
+    this.usageOnRequest = forwarding.usageOnRequest === true;
     this.#forwarding = forwarding;
     this.#dialect = dialect;
     this.#always = new Set(rules.always);

@@ -1,4 +1,5 @@
 import type { FinishReason, JsonObject, TextLogprobs, TokenUsage } from '../../../core/api/index.js';
+import { UsageCounts } from '../../../core/inference/usage-counts.js';
 
 /** Answers of chat completions as workers write them: nothing is taken for granted but that it is JSON. */
 
@@ -15,26 +16,11 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-function countOf(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
-}
-
-/** `usage` of an answer or a chunk; also where Groq puts it (`x_groq.usage`) and what DeepSeek calls its cache. */
+/** `usage` of an answer or a chunk; also where Groq puts it (`x_groq.usage`). */
 export function usageOf(body: JsonObject): TokenUsage | undefined {
-  const groq = isObject(body.x_groq) ? body.x_groq.usage : undefined;
-  const usage = isObject(body.usage) ? body.usage : groq;
-  if (!isObject(usage)) return undefined;
-  const prompt = isObject(usage.prompt_tokens_details) ? usage.prompt_tokens_details : {};
-  const completion = isObject(usage.completion_tokens_details) ? usage.completion_tokens_details : {};
-  const counts = {
-    promptTokens: countOf(usage.prompt_tokens),
-    completionTokens: countOf(usage.completion_tokens),
-    cachedTokens: countOf(prompt.cached_tokens) ?? countOf(usage.prompt_cache_hit_tokens),
-    cacheWriteTokens: countOf(prompt.cache_creation_tokens),
-    reasoningTokens: countOf(completion.reasoning_tokens),
-  };
-  const known = Object.entries(counts).filter(([, value]) => value !== undefined);
-  return known.length === 0 ? undefined : (Object.fromEntries(known) as TokenUsage);
+  const counts = new UsageCounts();
+  counts.read(isObject(body.usage) ? body.usage : isObject(body.x_groq) ? body.x_groq.usage : undefined);
+  return counts.toUsage('openai');
 }
 
 const REASONS: Readonly<Record<string, FinishReason>> = {

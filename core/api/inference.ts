@@ -56,8 +56,11 @@ export interface UrlCitation {
  * on its way up, rendered by the client's api.
  */
 export type Delta =
-  /** What the worker calls the answer, where it says so: its id, without the prefix of its dialect, and the model that made it. */
-  | { kind: 'start'; responseId?: string; model?: string }
+  /**
+   * What the worker calls the answer, where it says so: its id, without the prefix of its dialect, and the model that made
+   * it; `serviceTier`: how it was served, in OpenAI's words.
+   */
+  | { kind: 'start'; responseId?: string; model?: string; serviceTier?: string }
   /** The worker is alive but has nothing yet. */
   | { kind: 'keep_alive' }
   /** Only below `tokenizer`. */

@@ -82,8 +82,10 @@ export class ChunkWriter {
   readonly #usageBefore: string;
   readonly #includeUsage: boolean;
 
-  constructor(object: string, context: RenderContext, includeUsage: boolean) {
-    const head = JSON.stringify({ id: context.responseId, object, created: context.createdS, model: context.model });
+  /** `fields`: what else each chunk says beside its choices. */
+  constructor(object: string, context: RenderContext, includeUsage: boolean, fields: object = {}) {
+    const { responseId: id, createdS: created, model } = context;
+    const head = JSON.stringify({ id, object, created, model, ...fields });
     const open = `data: ${head.slice(0, -1)},"choices":[`;
     this.#before = open;
     this.#after = includeUsage ? '],"usage":null}\n\n' : ']}\n\n';
@@ -108,12 +110,13 @@ export class ChunkWriter {
   }
 }
 
-/** The parts of a collected answer that all OpenAI apis share, around its choices. */
+/** The parts of a collected answer that all OpenAI apis share, around its choices. `fields`: what else it says. */
 export function collectedBody(
   object: string,
   context: RenderContext,
   choices: readonly object[],
   usage: TokenUsage | undefined,
+  fields: object = {},
 ): Buffer {
   const body = {
     id: context.responseId,
@@ -122,6 +125,7 @@ export function collectedBody(
     model: context.model,
     choices,
     ...(usage === undefined ? {} : { usage: openAiUsage(usage) }),
+    ...fields,
   };
   return Buffer.from(JSON.stringify(body), 'utf8');
 }

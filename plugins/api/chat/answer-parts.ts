@@ -5,8 +5,14 @@ import type { Delta, FinishReason, TextLogprobs, UrlCitation } from '../../../co
 /** What streamed and collected chat answers have in common: the shapes of their parts. */
 
 export type ToolCallDelta = Extract<Delta, { kind: 'tool_call' }>;
+export type StartDelta = Extract<Delta, { kind: 'start' }>;
 export type FinishDelta = Extract<Delta, { kind: 'finish' }>;
 export type SignatureDelta = Extract<Delta, { kind: 'reasoning_signature' }>;
+
+/** How the answer was served, where the worker says so. */
+export function serviceTierField({ serviceTier }: StartDelta): object {
+  return serviceTier === undefined ? {} : { service_tier: serviceTier };
+}
 
 /** OpenAI's `logprobs` object of a choice. */
 export function chatLogprobs(logprobs: TextLogprobs): object {

@@ -12,6 +12,7 @@ import {
   finishReason,
   imagePart,
   notRendered,
+  serviceTierField,
   signedCall,
   ThinkingText,
   type ToolCallDelta,
@@ -47,6 +48,7 @@ export class ChatCollector implements DeltaRenderer {
   droppedDeltas = 0;
   readonly #choices = new Map<number, CollectedChoice>();
   #context: RenderContext;
+  #fields: object = {};
   #usage: TokenUsage | undefined = undefined;
 
   constructor(context: RenderContext) {
@@ -64,6 +66,7 @@ export class ChatCollector implements DeltaRenderer {
         return;
       case 'start':
         this.#context = startedContext(this.#context, 'chatcmpl-', delta);
+        this.#fields = serviceTierField(delta);
         return;
       case 'keep_alive':
         return;
@@ -80,7 +83,7 @@ export class ChatCollector implements DeltaRenderer {
   end(): Buffer {
     const indices = [...this.#choices.keys()].sort((a, b) => a - b);
     const choices = indices.map((index) => this.#body(index, this.#choices.get(index) as CollectedChoice));
-    return collectedBody('chat.completion', this.#context, choices, this.#usage);
+    return collectedBody('chat.completion', this.#context, choices, this.#usage, this.#fields);
   }
 
   error(): undefined {
@@ -151,11 +154,10 @@ export class ChatCollector implements DeltaRenderer {
     const content = choice.content.join('');
     const calls = [...choice.calls.values()];
     const spoken = choice.audio.length > 0;
-    const unsaid = calls.length > 0 || choice.refusal.length > 0 || choice.images.length > 0 || spoken;
     const audio = { ...audioHead(this.#context), data: Buffer.concat(choice.audio).toString('base64'), transcript: '' };
     return {
       role: 'assistant',
-      content: content === '' && unsaid ? null : content,
+      content: content === '' ? null : content,
       ...(choice.refusal.length === 0 ? {} : { refusal: choice.refusal.join('') }),
       ...(choice.reasoning.length === 0 ? {} : { reasoning_content: choice.reasoning.join('') }),
       ...(choice.thinkingBlocks.length === 0 ? {} : { thinking_blocks: choice.thinkingBlocks }),

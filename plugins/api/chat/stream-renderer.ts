@@ -13,6 +13,7 @@ import {
   finishReason,
   imagePart,
   notRendered,
+  serviceTierField,
   signedCall,
   ThinkingText,
   type ToolCallDelta,
@@ -53,6 +54,7 @@ export class ChatStreamRenderer implements DeltaRenderer {
   readonly #includeUsage: boolean;
   readonly #choices = new Map<number, StreamedChoice>();
   #context: RenderContext;
+  #fields: object = {};
   /** Made with the first chunk: from then on id and model are fixed. */
   #writer: ChunkWriter | undefined = undefined;
   #usage: TokenUsage | undefined = undefined;
@@ -113,7 +115,9 @@ export class ChatStreamRenderer implements DeltaRenderer {
         this.#usage = { ...this.#usage, ...delta.usage };
         return '';
       case 'start':
-        if (this.#writer === undefined) this.#context = startedContext(this.#context, 'chatcmpl-', delta);
+        if (this.#writer !== undefined) return '';
+        this.#context = startedContext(this.#context, 'chatcmpl-', delta);
+        this.#fields = serviceTierField(delta);
         return '';
       case 'keep_alive':
         return KEEP_ALIVE;
@@ -135,7 +139,7 @@ export class ChatStreamRenderer implements DeltaRenderer {
   }
 
   #chunks(): ChunkWriter {
-    this.#writer ??= new ChunkWriter('chat.completion.chunk', this.#context, this.#includeUsage);
+    this.#writer ??= new ChunkWriter('chat.completion.chunk', this.#context, this.#includeUsage, this.#fields);
     return this.#writer;
   }
 

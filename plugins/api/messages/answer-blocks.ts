@@ -60,37 +60,38 @@ export class AnswerBlocks {
     return this.#calls.size > 0;
   }
 
-  /** Throws `upstream_protocol_error` for a call that goes on after its block was stopped. Other kinds of delta make no block. */
-  add(delta: Delta): void {
+  /**
+   * False for a delta that says something for which there is no block. Throws `upstream_protocol_error` for a call that
+   * goes on after its block was stopped.
+   */
+  add(delta: Delta): boolean {
     switch (delta.kind) {
       case 'content':
       case 'text':
       case 'refusal':
         this.#addText(delta.text);
-        return;
+        return true;
       case 'reasoning':
         this.#addReasoning(delta.text);
-        return;
+        return true;
       case 'reasoning_signature':
-        this.#addSignature(delta);
-        return;
+        return this.#addSignature(delta);
       case 'tool_call':
         this.#addCall(delta);
-        return;
+        return true;
       case 'annotation':
-        this.#addCitation(delta.annotation);
-        return;
+        return this.#addCitation(delta.annotation);
       case 'vendor':
-        this.#addVendorBlock(delta.vendor, delta.data);
-        return;
+        return this.#addVendorBlock(delta.vendor, delta.data);
+      case 'image':
+      case 'audio':
+        return false;
       case 'start':
       case 'keep_alive':
       case 'tokens':
-      case 'image':
-      case 'audio':
       case 'finish':
       case 'usage':
-        return;
+        return true;
     }
   }
 
@@ -125,26 +126,30 @@ export class AnswerBlocks {
   }
 
   /** Signatures of other vendors say nothing to a client of this one. */
-  #addSignature({ vendor, signature, redacted }: Signature): void {
-    if (vendor !== VENDOR) return;
+  #addSignature({ vendor, signature, redacted }: Signature): boolean {
+    if (vendor !== VENDOR) return false;
     if (redacted === true) {
       this.#wholeBlock({ type: 'redacted_thinking', data: signature });
-      return;
+      return true;
     }
     this.#openThinking();
     this.#sink.changeBlock({ type: 'signature_delta', signature });
     this.#closeAll();
+    return true;
   }
 
-  #addVendorBlock(vendor: string, data: unknown): void {
-    if (vendor === VENDOR && isObject(data) && typeof data.type === 'string') this.#wholeBlock(data);
+  #addVendorBlock(vendor: string, data: unknown): boolean {
+    if (vendor !== VENDOR || !isObject(data) || typeof data.type !== 'string') return false;
+    this.#wholeBlock(data);
+    return true;
   }
 
-  #addCitation({ url, title, startIndex, endIndex }: Annotation): void {
-    if (this.#open !== 'text') return;
+  #addCitation({ url, title, startIndex, endIndex }: Annotation): boolean {
+    if (this.#open !== 'text') return false;
     const cited = this.#quotable.slice(startIndex, Math.min(endIndex, startIndex + MAX_CITED_CHARS));
     const citation = { type: 'web_search_result_location', url, title, cited_text: cited, encrypted_index: '' };
     this.#sink.changeBlock({ type: 'citations_delta', citation });
+    return true;
   }
 
   #addCall(delta: ToolCallDelta): void {

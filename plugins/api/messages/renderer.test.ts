@@ -33,6 +33,41 @@ function outline(deltas: readonly Delta[]): string[] {
   });
 }
 
+describe('what a message has no place for', () => {
+  const cited = { url: 'https://a.test', title: 'A', startIndex: 0, endIndex: 1 };
+  const places: readonly Delta[] = [
+    { kind: 'start', responseId: '9' },
+    content('a'),
+    { kind: 'annotation', choice: 0, annotation: cited },
+    { kind: 'reasoning_signature', choice: 0, vendor: 'anthropic', signature: 's' },
+    { kind: 'vendor', choice: 0, vendor: 'anthropic', data: { type: 'server_tool_use' } },
+    { kind: 'keep_alive' },
+    finish(),
+    { kind: 'finish', choice: 1, reason: 'stop' },
+    { kind: 'usage', usage: { promptTokens: 1 } },
+  ];
+  const misfits: readonly Delta[] = [
+    { kind: 'annotation', choice: 0, annotation: cited },
+    { kind: 'reasoning_signature', choice: 0, vendor: 'google', signature: 's' },
+    { kind: 'vendor', choice: 0, vendor: 'google', data: { type: 'x' } },
+    { kind: 'image', choice: 0, url: 'data:image/png;base64,' },
+    { kind: 'audio', choice: 0, mediaType: 'audio/wav', data: '' },
+    { kind: 'content', choice: 1, text: 'b' },
+  ];
+  for (const stream of [true, false]) {
+    it(`is counted, ${stream ? 'streamed' : 'collected'}`, () => {
+      const dropped = (deltas: readonly Delta[]) => {
+        const context = { responseId: 'msg_1', createdS: 1, model: 'm' };
+        const renderer = createMessagesRenderer(requestOf({ stream }), context);
+        for (const delta of deltas) renderer.delta(delta);
+        return renderer.droppedDeltas;
+      };
+      assert.equal(dropped(places), 0);
+      assert.equal(dropped(misfits), misfits.length);
+    });
+  }
+});
+
 describe('a message that is streamed', () => {
   it('has its events in order, blocks never overlapping', () => {
     assert.deepEqual(

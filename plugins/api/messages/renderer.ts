@@ -21,7 +21,10 @@ class MessageFacts {
   readonly #request: InferenceRequest;
   id: string;
   model: string;
+  serviceTier: string | undefined = undefined;
   usage: TokenUsage = {};
+  /** Deltas that the dialect has no place for. */
+  dropped = 0;
   #finish: FinishDelta | undefined = undefined;
 
   constructor(request: InferenceRequest, context: RenderContext) {
@@ -30,25 +33,31 @@ class MessageFacts {
     this.model = context.model;
   }
 
-  /** True when the delta says nothing but this. */
+  /** True when the delta says nothing for the blocks of the answer. */
   take(delta: Delta): boolean {
     switch (delta.kind) {
       case 'start':
         if (delta.responseId !== undefined) this.id = `msg_${delta.responseId}`;
         this.model = delta.model ?? this.model;
+        this.serviceTier = delta.serviceTier ?? this.serviceTier;
         return true;
       case 'usage':
         this.usage = { ...this.usage, ...delta.usage };
         return true;
       case 'finish':
-        if (delta.choice === 0) this.#finish = delta;
+        if (delta.choice !== 0) return true;
+        this.#finish = delta;
         return false;
       case 'tokens':
         throw new BugError(
           "A delta of kind 'tokens' reached the renderer: the filter that turns it into text is missing",
         );
-      default:
+      case 'keep_alive':
         return false;
+      default:
+        if (delta.choice === 0) return false;
+        this.dropped++;
+        return true;
     }
   }
 
@@ -81,6 +90,10 @@ class MessageStreamRenderer implements DeltaRenderer, BlockSink {
     this.#facts = new MessageFacts(request, context);
   }
 
+  get droppedDeltas(): number {
+    return this.#facts.dropped;
+  }
+
   headers(): ResponseHeaders {
     return streamHeaders();
   }
@@ -89,8 +102,7 @@ class MessageStreamRenderer implements DeltaRenderer, BlockSink {
   delta(delta: Delta): Buffer | undefined {
     if (this.#facts.take(delta)) return undefined;
     if (delta.kind === 'keep_alive') return this.#blocks === undefined ? undefined : Buffer.from(PING);
-    if ('choice' in delta && delta.choice !== 0) return undefined;
-    this.#begin().add(delta);
+    if (!this.#begin().add(delta)) this.#facts.dropped++;
     return this.#flush();
   }
 
@@ -121,9 +133,9 @@ class MessageStreamRenderer implements DeltaRenderer, BlockSink {
 
   #begin(): AnswerBlocks {
     if (this.#blocks !== undefined) return this.#blocks;
-    const { id, model, usage, toolIdPrefix } = this.#facts;
+    const { id, model, usage, serviceTier, toolIdPrefix } = this.#facts;
     const envelope = { id, type: 'message', role: 'assistant', content: [], model };
-    const message = { ...envelope, stop_reason: null, stop_sequence: null, usage: messageUsage(usage) };
+    const message = { ...envelope, stop_reason: null, stop_sequence: null, usage: messageUsage(usage, serviceTier) };
     this.#out += event('message_start', { message }) + PING;
     this.#blocks = new AnswerBlocks(this, toolIdPrefix);
     return this.#blocks;
@@ -147,22 +159,26 @@ class MessageCollector implements DeltaRenderer {
     this.#facts = new MessageFacts(request, context);
   }
 
+  get droppedDeltas(): number {
+    return this.#facts.dropped;
+  }
+
   headers(): ResponseHeaders {
     return jsonHeaders();
   }
 
   delta(delta: Delta): undefined {
-    if (this.#facts.take(delta) || ('choice' in delta && delta.choice !== 0)) return;
-    this.#begin().add(delta);
+    if (this.#facts.take(delta) || delta.kind === 'keep_alive') return;
+    if (!this.#begin().add(delta)) this.#facts.dropped++;
   }
 
   end(): Buffer {
     const blocks = this.#begin();
     blocks.finish();
-    const { id, model, usage } = this.#facts;
+    const { id, model, usage, serviceTier } = this.#facts;
     const content = this.#content.blocks;
     const envelope = { id, type: 'message', role: 'assistant', model, content };
-    const body = { ...envelope, ...this.#facts.stop(blocks.hasToolCalls), usage: messageUsage(usage) };
+    const body = { ...envelope, ...this.#facts.stop(blocks.hasToolCalls), usage: messageUsage(usage, serviceTier) };
     return Buffer.from(JSON.stringify(body), 'utf8');
   }
 

@@ -245,10 +245,12 @@ export class MessagesDecoder implements AnswerDecoder {
   // ── what both are made of ─────────────────────────────────────────────────────────────────────────────────────
 
   #start({ id, model, usage }: JsonObject, emit: EmitDelta): void {
+    const serviceTier = isObject(usage) ? answerTier(usage.service_tier) : undefined;
     emit({
       kind: 'start',
       ...(typeof id === 'string' ? { responseId: id.startsWith(ID_PREFIX) ? id.slice(ID_PREFIX.length) : id } : {}),
       ...(typeof model === 'string' ? { model } : {}),
+      ...(serviceTier === undefined ? {} : { serviceTier }),
     });
     this.#usage.read(usage);
     this.#emitUsage(emit);
@@ -320,6 +322,12 @@ export class MessagesDecoder implements AnswerDecoder {
     emit(finishDelta(this.#stopReason, this.#stopSequence, this.#answeredByTool));
     this.#emitUsage(emit);
   }
+}
+
+/** In OpenAI's words, which have none for a batch. */
+function answerTier(tier: unknown): string | undefined {
+  if (tier === 'standard') return 'default';
+  return tier === 'priority' ? tier : undefined;
 }
 
 function textOf(value: unknown): string {

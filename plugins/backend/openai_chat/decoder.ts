@@ -97,10 +97,12 @@ export class ChatDecoder implements AnswerDecoder {
     this.#started = true;
     const id = textOf(body.id);
     const model = textOf(body.model);
+    const serviceTier = textOf(body.service_tier);
     emit({
       kind: 'start',
       ...(id === undefined ? {} : { responseId: id.startsWith(ID_PREFIX) ? id.slice(ID_PREFIX.length) : id }),
       ...(model === undefined ? {} : { model }),
+      ...(serviceTier === undefined ? {} : { serviceTier }),
     });
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { FakeClock } from '../testing/fake-clock.js';
+import { settle } from './health-bench.fixture.js';
 import { HealthChecker } from './health-checker.js';
 import { ScriptedClient } from './scripted-client.fixture.js';
 import { ManagedWorker } from './worker.js';
@@ -35,10 +36,6 @@ describe('probes of a large fleet', () => {
     for (const worker of added) checker.start(worker);
     fleet.push(...added);
     return added;
-  }
-
-  async function settle(): Promise<void> {
-    for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Until every new worker was probed. */

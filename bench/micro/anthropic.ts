@@ -72,7 +72,7 @@ const smallConversation = smallRequest.conversation();
 
 /** `write`: also the client's chunks. */
 function decodeAll(write: boolean): number {
-  const decoder = dialect.createDecoder(smallConversation, callOf(smallRequest));
+  const decoder = dialect.encode(smallConversation, callOf(smallRequest)).createDecoder();
   const renderer = api.createRenderer?.(smallRequest, { responseId: 'chatcmpl-1', createdS: 1, model: MODEL });
   let written = 0;
   const emit = (made: Delta): void => {

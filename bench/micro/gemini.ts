@@ -70,7 +70,7 @@ const bytes = JSON.stringify(body).length;
 
 function decodeAll(): number {
   const conversation = readConversation(small);
-  const decoder = dialect.createDecoder(conversation, call);
+  const decoder = dialect.encode(conversation, call).createDecoder();
   let deltas = 0;
   const emit = (): void => {
     deltas++;

@@ -56,6 +56,9 @@ export interface ClientApi {
   createRenderer?(request: InferenceRequest, context: RenderContext): DeltaRenderer;
 }
 
+/** What reading a request's body takes to know of its api. */
+export type RequestRules = Pick<ClientApi, 'type' | 'requestFormat' | 'requiresModel' | 'readConversation'>;
+
 export interface RenderContext {
   /** `id` of the response object, unless a `start` delta says what the worker calls it. */
   readonly responseId: string;

@@ -136,10 +136,10 @@ export function ratio() {
     .meta({ 'x-unit': 'ratio', examples: ['20%'] });
 }
 
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
 /** HTTP field name, lower-cased. */
 export function headerName() {
-  return parsedText(
-    (text) => (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text) ? text.toLowerCase() : undefined),
-    'is not an HTTP header name',
-  );
+  const parse = (text: string): string | undefined => (HEADER_NAME.test(text) ? text.toLowerCase() : undefined);
+  return parsedText(parse, 'is not an HTTP header name').meta({ pattern: HEADER_NAME.source });
 }

@@ -8,6 +8,10 @@ export interface ProviderFacts {
   readonly url: string | undefined;
   /** Header that takes the key; `authorization` takes it as a bearer token. */
   readonly keyHeader: 'authorization' | 'x-api-key' | 'x-goog-api-key' | 'api-key';
+  /** Fields that it wants in every request beside the key. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Whose models it serves; most serve their own. */
+  readonly modelsOf?: string;
   /** Environment variables with the key of its requests, the first that is set. */
   readonly keyVariables: readonly string[];
   /** Environment variable with a key for its list of models, which goes before any other key for that. */
@@ -20,6 +24,9 @@ export interface ProviderFacts {
   readonly keyPrefixes: readonly string[];
 }
 
+/** Version of its API that Anthropic wants named in every request. */
+export const ANTHROPIC_VERSION = '2023-06-01';
+
 /** Cloud APIs with rules of their own. Any other name is a service that speaks OpenAI's API. */
 export const PROVIDERS = {
   openai: {
@@ -27,6 +34,7 @@ export const PROVIDERS = {
     domains: ['openai.com'],
     url: 'https://api.openai.com',
     keyHeader: 'authorization',
+    headers: {},
     keyVariables: ['OPENAI_API_KEY'],
     listKeyVariable: 'OPENAI_ADMIN_KEY',
     modelsPath: '/v1/models',
@@ -38,6 +46,7 @@ export const PROVIDERS = {
     domains: ['x.ai'],
     url: 'https://api.x.ai',
     keyHeader: 'authorization',
+    headers: {},
     keyVariables: ['XAI_API_KEY'],
     listKeyVariable: 'XAI_ADMIN_KEY',
     modelsPath: '/v1/models',
@@ -49,6 +58,7 @@ export const PROVIDERS = {
     domains: ['anthropic.com'],
     url: 'https://api.anthropic.com',
     keyHeader: 'x-api-key',
+    headers: { 'anthropic-version': ANTHROPIC_VERSION },
     keyVariables: ['ANTHROPIC_API_KEY'],
     listKeyVariable: 'ANTHROPIC_ADMIN_KEY',
     modelsPath: '/v1/models?limit=1000',
@@ -60,6 +70,7 @@ export const PROVIDERS = {
     domains: ['generativelanguage.googleapis.com'],
     url: 'https://generativelanguage.googleapis.com',
     keyHeader: 'x-goog-api-key',
+    headers: {},
     keyVariables: ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
     listKeyVariable: 'GEMINI_ADMIN_KEY',
     modelsPath: '/v1beta/models?pageSize=1000',
@@ -68,9 +79,11 @@ export const PROVIDERS = {
   },
   azure: {
     aliases: ['azure_openai', 'azure-openai'],
+    modelsOf: 'openai',
     domains: ['openai.azure.com', 'services.ai.azure.com', 'cognitiveservices.azure.com'],
     url: undefined,
     keyHeader: 'api-key',
+    headers: {},
     keyVariables: ['AZURE_OPENAI_API_KEY'],
     listKeyVariable: 'AZURE_OPENAI_ADMIN_KEY',
     modelsPath: '/openai/v1/models',
@@ -125,9 +138,6 @@ const BY_MODEL: readonly (readonly [RegExp, KnownProvider | undefined])[] = [
   [/^grok-/, 'xai'],
 ];
 
-/** Version of its API that Anthropic wants named in every request. */
-export const ANTHROPIC_VERSION = '2023-06-01';
-
 /** Facts of a provider by its name; undefined for any that only speaks OpenAI's API. */
 export function providerFacts(name: string | undefined): ProviderFacts | undefined {
   return name !== undefined && Object.hasOwn(PROVIDERS, name) ? PROVIDERS[name as KnownProvider] : undefined;
@@ -179,11 +189,15 @@ export function providerOfKey(key: string): KnownProvider | undefined {
   return undefined;
 }
 
+/** Fields that a provider wants in every request beside the key. */
+export function providerHeaders(provider: string | undefined): Readonly<Record<string, string>> {
+  return providerFacts(provider)?.headers ?? {};
+}
+
 /** Headers by which a provider takes a key, lower-case names. Undefined, and any other name: a bearer token. */
 export function providerAuthHeaders(provider: string | undefined, key: string): Record<string, string> {
-  const header = providerFacts(provider)?.keyHeader ?? 'authorization';
-  if (header === 'authorization') return { authorization: `Bearer ${key}` };
-  return provider === 'anthropic' ? { [header]: key, 'anthropic-version': ANTHROPIC_VERSION } : { [header]: key };
+  const { keyHeader, headers } = providerFacts(provider) ?? { keyHeader: 'authorization', headers: {} };
+  return { [keyHeader]: keyHeader === 'authorization' ? `Bearer ${key}` : key, ...headers };
 }
 
 /** A worker's base URL without the version that it ends with, as vendors print it. `provider` undefined: an engine. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ResponseHeaders } from '../../core/api/index.js';
-import { parseRetryAfter, retryAfterOf } from './retry-after.js';
+import { ResponseHeaders } from './headers.js';
+import { retryAfterMsOf } from './retry-after.js';
 
 const NOW_MS = Date.parse('Tue, 24 Nov 2026 12:00:00 GMT');
 
@@ -15,11 +15,12 @@ for (const [value, expected] of [
   ['', undefined],
   ['soon', undefined],
   ['-1', undefined],
-  ['1.5', undefined],
+  ['1.5', 1500],
   ['99999999999', undefined],
 ] as const) {
   test(`Retry-After ${JSON.stringify(value)} is ${expected} ms`, () => {
-    assert.equal(parseRetryAfter(value, NOW_MS), expected);
+    const headers = new ResponseHeaders(429, value === undefined ? [] : ['retry-after', value]);
+    assert.equal(retryAfterMsOf(headers, NOW_MS), expected);
   });
 }
 
@@ -32,6 +33,6 @@ for (const [flat, expected] of [
   [['retry-after-ms', '-1'], undefined],
 ] as const) {
   test(`an answer with ${flat.join(' ') || 'neither'} asks for ${expected} ms`, () => {
-    assert.equal(retryAfterOf(new ResponseHeaders(429, [...flat]), NOW_MS), expected);
+    assert.equal(retryAfterMsOf(new ResponseHeaders(429, [...flat]), NOW_MS), expected);
   });
 }

@@ -144,15 +144,16 @@ export class WorkerCluster implements Cluster {
   }
 }
 
-/** A provider's models by another name of it. Azure serves OpenAI's. */
-function familyOf(provider: string): string {
-  return provider === 'azure' ? 'openai' : provider;
+/** Whether a worker is of a provider that serves this one's models. */
+function servesModelsOf({ provider }: Worker, owner: string): boolean {
+  return provider !== undefined && (providerFacts(provider)?.modelsOf ?? provider) === owner;
 }
 
 /** Whether a member that takes any model can have this one: another provider's, by its name, it has not. */
-function canHave({ provider }: Worker, owner: string | undefined): boolean {
-  if (provider === undefined || owner === undefined || providerFacts(provider) === undefined) return true;
-  return familyOf(provider) === owner;
+function canHave(worker: Worker, model: string): boolean {
+  if (providerFacts(worker.provider) === undefined) return true;
+  const owner = providerOfModel(model);
+  return owner === undefined || servesModelsOf(worker, owner);
 }
 
 /** The members of a cluster that take any model, by the providers whose models they can have. */
@@ -174,8 +175,8 @@ class Wildcards {
     if (owner === undefined) return this.#all;
     let able = this.#byOwner.get(owner);
     if (able === undefined) {
-      able = this.#all.filter((worker) => worker.provider !== undefined && familyOf(worker.provider) === owner);
-      if (able.length === 0) able = this.#all.filter((worker) => canHave(worker, owner));
+      able = this.#all.filter((worker) => servesModelsOf(worker, owner));
+      if (able.length === 0) able = this.#all.filter((worker) => canHave(worker, model));
       this.#byOwner.set(owner, able);
     }
     return able;
@@ -183,9 +184,7 @@ class Wildcards {
 
   suits(model: string): boolean {
     const owner = this.#all.length === 0 ? undefined : providerOfModel(model);
-    return (
-      owner !== undefined && this.#all.some(({ provider }) => provider !== undefined && familyOf(provider) === owner)
-    );
+    return owner !== undefined && this.#all.some((worker) => servesModelsOf(worker, owner));
   }
 }
 
@@ -237,13 +236,12 @@ function indexByModel(workers: readonly Worker[]): Map<string, readonly Worker[]
   for (const worker of workers) {
     if (worker.models.length === 0) {
       wildcards.push(worker);
-      for (const [model, serving] of byModel) if (canHave(worker, providerOfModel(model))) serving.push(worker);
+      for (const [model, serving] of byModel) if (canHave(worker, model)) serving.push(worker);
     }
     for (const model of worker.models) {
       const serving = byModel.get(model);
       if (serving === undefined) {
-        const owner = wildcards.length === 0 ? undefined : providerOfModel(model);
-        byModel.set(model, [...wildcards.filter((each) => canHave(each, owner)), worker]);
+        byModel.set(model, [...wildcards.filter((each) => canHave(each, model)), worker]);
       } else if (serving.at(-1) !== worker) serving.push(worker);
     }
   }

@@ -1,3 +1,4 @@
+import { isJsonObject } from '../api/json.js';
 import type { EngineLoad, EngineRankLoad, WorkerRuntime } from '../api/worker.js';
 import { readSamples } from './prometheus-text.js';
 
@@ -57,13 +58,17 @@ function unknownRank(dpRank: number): Mutable<EngineRankLoad> {
  * body. Without ranks when the engine has none to show yet.
  */
 export function readLoads(body: unknown): EngineReport | undefined {
-  if (!isRecord(body) || !Array.isArray(body.loads)) return undefined;
+  if (!isJsonObject(body) || !Array.isArray(body.loads)) return undefined;
   const ranks: EngineRankLoad[] = [];
   for (const [index, item] of body.loads.entries()) {
-    if (!isRecord(item)) continue;
+    if (!isJsonObject(item)) continue;
     const rank = unknownRank(count(item.dp_rank) ?? index);
     // SGLang nests the section `disagg` where it was asked for; older versions put the fields beside the others.
-    const disagg = isRecord(item.disaggregation) ? item.disaggregation : isRecord(item.disagg) ? item.disagg : item;
+    const disagg = isJsonObject(item.disaggregation)
+      ? item.disaggregation
+      : isJsonObject(item.disagg)
+        ? item.disagg
+        : item;
     for (const [key, field] of Object.entries(NUMBER_FIELDS)) rank[field] = count(item[key]);
     for (const [key, field] of Object.entries(DISAGGREGATION_FIELDS)) rank[field] = count(disagg[key]);
     const mode = disagg.mode ?? disagg.disagg_mode;
@@ -78,7 +83,7 @@ export function readGetLoad(body: unknown): EngineReport | undefined {
   if (!Array.isArray(body)) return undefined;
   const ranks: EngineRankLoad[] = [];
   for (const [index, item] of body.entries()) {
-    if (!isRecord(item)) return undefined;
+    if (!isJsonObject(item)) return undefined;
     const rank = unknownRank(count(item.dp_rank) ?? index);
     rank.numTotalReqs = count(item.num_reqs);
     rank.numWaitingReqs = count(item.num_waiting_reqs);
@@ -197,8 +202,4 @@ function sum(values: readonly number[]): number {
 /** A number that can be a load; engines write -1 or null for what they do not know. */
 function count(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

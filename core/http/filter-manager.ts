@@ -16,7 +16,6 @@ import type { Releasable } from '../api/scope.js';
 import type { StreamInfo } from '../api/stream-info.js';
 import { ActiveFilter } from './active-filter.js';
 import { DecoderPath } from './decoder-path.js';
-import { DetachedStream } from './detached-stream.js';
 import { EncoderPath } from './encoder-path.js';
 import { Execution } from './execution.js';
 import { ALL_DECIDED, type CallPlan, type ChainEntry, type ChainSegment } from './filter-chain.js';
@@ -33,8 +32,8 @@ export interface FilterManagerOptions {
 
 /** Where the answer of the outermost run goes; `onError` means that a response has begun and cannot end well. */
 export interface StreamSink extends InnerSink {
-  /** Stop or resume reading the request body. Calls alternate. */
-  readDisable(disable: boolean): void;
+  /** Stop or resume reading the request body. Calls alternate. Absent where nothing is read: the request is whole. */
+  readDisable?(disable: boolean): void;
   /** The run is over and has released everything. */
   onRunEnd(): void;
 }
@@ -350,8 +349,7 @@ export class FilterManager implements InnerRun, Releasable {
   openDetached(request: InnerRequest, start: DetachedStart, sink: DetachedSink): InnerRun {
     const segment = this.#segment.inner;
     if (segment === undefined) throw new BugError('openDetached: there are no filters below this one');
-    const stream = new DetachedStream(sink);
-    const detached = new FilterManager(segment, this.#options, start.streamInfo, stream, undefined);
+    const detached = new FilterManager(segment, this.#options, start.streamInfo, sink, undefined);
     detached.run.cluster = start.cluster;
     detached.run.timeouts = start.timeouts;
     detached.decodeInner(request);
@@ -460,7 +458,7 @@ export class FilterManager implements InnerRun, Releasable {
   // ── back-pressure ─────────────────────────────────────────────────────────────────────────────────────────────
 
   readDisable(disable: boolean): void {
-    this.#stream?.readDisable(disable);
+    this.#stream?.readDisable?.(disable);
   }
 
   onAboveWriteBufferHighWatermark(): void {

@@ -1,4 +1,4 @@
-import type { ClientApi } from '../api/client-api.js';
+import type { RequestRules } from '../api/client-api.js';
 import { GatewayError } from '../api/errors.js';
 import type { InferenceRequest } from '../api/inference.js';
 import { JsonInferenceRequest } from './json-request.js';
@@ -17,7 +17,7 @@ export interface ReceivedRequest extends InferenceRequest {
  * `missing_required_parameter` for a body without `model` where the api needs one.
  */
 export function readInferenceRequest(
-  api: ClientApi,
+  api: RequestRules,
   contentType: string,
   bytes: Buffer,
   scanner: JsonScanner,

@@ -1,4 +1,4 @@
-import type { ClientApi } from '../api/client-api.js';
+import type { RequestRules } from '../api/client-api.js';
 import type { Conversation } from '../api/conversation.js';
 import { GatewayError } from '../api/errors.js';
 import type { InferenceRequest, JsonObject } from '../api/inference.js';
@@ -8,11 +8,11 @@ import { ReceivedBytes } from './received-bytes.js';
 
 /** What forks share: the received bytes and, once someone asked, their parse. */
 class ReceivedBody extends ReceivedBytes {
-  readonly client: ClientApi;
+  readonly client: RequestRules;
   readonly spans: JsonObjectSpans;
   #parsed: JsonObject | undefined = undefined;
 
-  constructor(client: ClientApi, bytes: Buffer, spans: JsonObjectSpans) {
+  constructor(client: RequestRules, bytes: Buffer, spans: JsonObjectSpans) {
     super(bytes);
     this.client = client;
     this.spans = spans;
@@ -75,7 +75,7 @@ export class JsonInferenceRequest implements ReceivedRequest {
    * `model` that is no string or a `stream` that is no boolean; null counts as absent). Keeps `bytes`.
    */
   static read(
-    client: ClientApi,
+    client: RequestRules,
     contentType: string,
     bytes: Buffer,
     scanner: JsonScanner,

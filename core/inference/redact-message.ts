@@ -1,3 +1,5 @@
+import { isJsonObject, parseJson } from '../api/json.js';
+
 /** Shapes of the providers' keys, and of a bearer token in a sentence. */
 const KEYS =
   /\b(?:sk-[A-Za-z0-9_-]{8,}|xai-[A-Za-z0-9_-]{8,}|AIza[A-Za-z0-9_-]{8,}|gsk_[A-Za-z0-9]{8,})|\bBearer\s+\S+/g;
@@ -25,14 +27,9 @@ export function redactErrorBody(body: Buffer): Buffer {
 }
 
 function withoutImageMessage(body: Buffer): Buffer {
-  try {
-    const parsed = JSON.parse(body.toString('utf8')) as { error?: { code?: unknown; message?: unknown } | null } | null;
-    const error = parsed?.error;
-    if (error?.code !== INVALID_IMAGE_URL || typeof error.message !== 'string') return body;
-    error.message = INVALID_IMAGE_MESSAGE;
-    return Buffer.from(JSON.stringify(parsed), 'utf8');
-  } catch {
-    // No JSON: nobody's error format.
-    return body;
-  }
+  const parsed = parseJson(body.toString('utf8'));
+  const error = isJsonObject(parsed) ? parsed.error : undefined;
+  if (!isJsonObject(error) || error.code !== INVALID_IMAGE_URL || typeof error.message !== 'string') return body;
+  error.message = INVALID_IMAGE_MESSAGE;
+  return Buffer.from(JSON.stringify(parsed), 'utf8');
 }

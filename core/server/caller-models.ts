@@ -3,7 +3,7 @@ import { callerCredential, type OutgoingCredential } from '../api/caller-credent
 import type { Clock } from '../api/clock.js';
 import type { RequestHeaders } from '../api/headers.js';
 import { isPrivateHost } from '../api/private-host.js';
-import { providerAuthHeaders } from '../api/provider.js';
+import { providerHeaders } from '../api/provider.js';
 import type { ModelCard, Worker } from '../api/worker.js';
 import type { ControlClient } from '../cluster/control-fetch.js';
 import { detectWorker } from '../cluster/detection/detect-worker.js';
@@ -66,7 +66,11 @@ export class CallerModels {
         provider: worker.provider,
         runtime: 'external',
         models: [],
-        options: { timeoutMs: TIMEOUT_MS, tls: worker.tls, headers: { ...versionOf(worker), [name]: value } },
+        options: {
+          timeoutMs: TIMEOUT_MS,
+          tls: worker.tls,
+          headers: { ...providerHeaders(worker.provider), [name]: value },
+        },
       });
       return cards;
     } catch {
@@ -81,9 +85,4 @@ export class CallerModels {
 /** As `credentials` sees it: no key without TLS outside of one's own network. */
 function mayGetKeys({ url }: Worker): boolean {
   return url.startsWith('https:') || isPrivateHost(new URL(url).hostname);
-}
-
-function versionOf({ provider }: Worker): Record<string, string> {
-  const { 'anthropic-version': version } = providerAuthHeaders(provider, '');
-  return version === undefined ? {} : { 'anthropic-version': version };
 }

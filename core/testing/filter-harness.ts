@@ -1,5 +1,5 @@
 import type { GatewayError } from '../api/errors.js';
-import type { BodyData, FilterFactoryCb, StreamFilter, StreamFilterCallbacks } from '../api/filter.js';
+import type { BodyData, FilterFactoryCb, RunInfo, StreamFilter, StreamFilterCallbacks } from '../api/filter.js';
 import { FilterHeadersStatus, FilterTrailersStatus } from '../api/filter.js';
 import type { HeaderMap, ResponseHeaders } from '../api/headers.js';
 import { RequestHeaders } from '../api/headers.js';
@@ -140,6 +140,8 @@ export interface FilterHarness {
   /** Starts a request; the fields' names are lower case. */
   sendHeaders(headers: RequestHeaders, endStream: boolean): void;
   sendData(bytes: Buffer | string, endStream: boolean): void;
+  /** The body, read, after a head that did not end the stream. Only with {@link FilterHarnessOptions.above}. */
+  sendRequest(request: InferenceRequest): void;
   /** The client leaves. */
   reset(): void;
 }
@@ -152,6 +154,27 @@ export interface FilterHarnessOptions {
   readonly bufferLimitBytes?: number;
   /** Default: a {@link RecordingTerminal}. */
   readonly terminal?: FilterFactoryCb;
+  /**
+   * What filters above the tested ones decide, when the head comes. With it a request with a body waits there for
+   * `sendRequest`, as below `inference`.
+   */
+  readonly above?: (run: RunInfo) => void;
+}
+
+/** Stands for the filters above. */
+class Above implements StreamFilter {
+  readonly callbacks: StreamFilterCallbacks;
+  readonly #decide: (run: RunInfo) => void;
+
+  constructor(callbacks: StreamFilterCallbacks, decide: (run: RunInfo) => void) {
+    this.callbacks = callbacks;
+    this.#decide = decide;
+  }
+
+  decodeHeaders(_headers: RequestHeaders, endStream: boolean): FilterHeadersStatus {
+    this.#decide(this.callbacks.run);
+    return endStream ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopAllIterationAndWatermark;
+  }
 }
 
 /** Builds a harness around these filters, in chain order. */
@@ -166,7 +189,14 @@ export function createFilterHarness(
     terminals.push(terminal);
     return terminal;
   };
+  const { above: decide } = options;
+  let above: Above | undefined;
+  const aboveFactory: FilterFactoryCb = (callbacks) => {
+    above = new Above(callbacks, decide ?? (() => undefined));
+    return above;
+  };
   const entries: ChainEntry[] = [
+    ...(decide === undefined ? [] : [{ name: 'above', factory: aboveFactory, nesting: false }]),
     ...filters.map((filter) => ({ ...filter, nesting: filter.nesting === true })),
     { name: 'terminal', factory: options.terminal ?? recordingTerminal, nesting: false },
   ];
@@ -196,6 +226,10 @@ export function createFilterHarness(
     manager,
     sendHeaders: (headers, endStream) => manager.decodeHeaders(headers, endStream),
     sendData: (bytes, endStream) => manager.decodeData(0, Buffer.from(bytes as string), endStream),
+    sendRequest: (request) => {
+      if (above === undefined) throw new Error('nothing above the filters has read the body');
+      above.callbacks.continueWithRequest(request);
+    },
     reset: () => manager.reset(),
   };
 }

@@ -1,14 +1,12 @@
+import { compileGlob, providerFacts, type TextTest } from '../../core/api/index.js';
 import type { PriceTableSettings, Rates } from './config.js';
 import { TokenPrice } from './token-price.js';
 
 /** Ends of names that say when a model was made, or that it is the newest. */
 const DATE = /(?:[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|latest|\d{3,4})|-preview-\d{2}-\d{2,4})$/;
 
-/** Providers that sell another's models at its prices. */
-const SOLD_BY: Readonly<Record<string, string>> = { azure: 'openai' };
-
 interface Pattern {
-  readonly regExp: RegExp;
+  readonly test: TextTest;
   readonly price: TokenPrice;
 }
 
@@ -24,7 +22,7 @@ class ModelPrices {
       const price = new TokenPrice(name, version, rates);
       const lower = name.toLowerCase();
       if (!lower.includes('*')) this.#exact.set(lower, price);
-      else patterns.push({ regExp: globRegExp(lower), price, letters: lower.replaceAll('*', '').length });
+      else patterns.push({ test: compileGlob(lower), price, letters: lower.replaceAll('*', '').length });
     }
     this.#patterns = patterns.sort((a, b) => b.letters - a.letters);
   }
@@ -34,13 +32,8 @@ class ModelPrices {
       const price = this.#exact.get(name);
       if (price !== undefined) return price;
     }
-    return this.#patterns.find(({ regExp }) => names.some((name) => regExp.test(name)))?.price;
+    return this.#patterns.find(({ test }) => names.some(test))?.price;
   }
-}
-
-function globRegExp(pattern: string): RegExp {
-  const parts = pattern.split('*').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`);
 }
 
 /** One table of prices. */
@@ -58,7 +51,8 @@ export class PriceTable {
 
   /** `names`: see {@link namesOf}. */
   find(provider: string | undefined, names: readonly string[]): TokenPrice | undefined {
-    const seller = provider === undefined ? undefined : SOLD_BY[provider];
+    // Whoever sells another's models sells them at its prices.
+    const seller = providerFacts(provider)?.modelsOf;
     return (
       (provider === undefined ? undefined : this.#providers.get(provider)?.find(names)) ??
       (seller === undefined ? undefined : this.#providers.get(seller)?.find(names)) ??

@@ -10,6 +10,7 @@ import {
   isCredential,
   PROVIDER_KEY_PREFIX,
   providerAuthHeaders,
+  providerHeaders,
   type RequestHeaders,
   type ResponseHeaders,
   type StreamFilter,
@@ -103,7 +104,7 @@ export class CredentialsFilter implements StreamFilter {
     const prefersCaller = this.#shared.prefer === 'caller' && callerHas && !caller.placeholder;
     const callerFirst = byok === 'require' || apiKey === undefined || prefersCaller;
     if (callerHas && callerFirst) {
-      setHeaders(headers, provider === undefined ? {} : versionOf(provider));
+      setHeaders(headers, providerHeaders(provider));
       headers.append(caller.name, caller.value);
     } else if (apiKey !== undefined && byok !== 'require') {
       setHeaders(headers, providerAuthHeaders(provider, apiKey));
@@ -148,12 +149,6 @@ export class CredentialsFilter implements StreamFilter {
         return this.#callbacks.streamInfo.principal === undefined;
     }
   }
-}
-
-/** The version that some providers want beside a key, whosever it is. */
-function versionOf(provider: string): Record<string, string> {
-  const { 'anthropic-version': version } = providerAuthHeaders(provider, '');
-  return version === undefined ? {} : { 'anthropic-version': version };
 }
 
 /** A version that the caller names stays. */

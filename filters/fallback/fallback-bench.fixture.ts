@@ -1,99 +1,37 @@
 import assert from 'node:assert/strict';
-import {
-  type Cluster,
-  type Clusters,
-  type Delta,
-  type ErrorCode,
-  FilterHeadersStatus,
-  FilterTrailersStatus,
-  GatewayError,
-  type GatewayErrorOptions,
-  type InferenceRequest,
-  type RequestHeaders,
-  ResponseHeaders,
-  type StreamFilter,
-  type StreamFilterCallbacks,
-  type Worker,
-} from '../../core/api/index.js';
-import { readInferenceRequest } from '../../core/inference/inference-request.js';
-import { JsonScanner } from '../../core/inference/json-scan.js';
+import type { Cluster, Clusters, StreamFilterCallbacks, Worker } from '../../core/api/index.js';
 import { StatsStore } from '../../core/telemetry/stats-store.js';
-import { chatRequestHeaders, createFilterHarness, FakeClock, type FilterHarness } from '../../core/testing/index.js';
+import {
+  chatRequestHeaders,
+  createFilterHarness,
+  FakeClock,
+  type FilterHarness,
+  jsonRequest,
+  ScriptedTerminal,
+} from '../../core/testing/index.js';
 import { configSchema } from './config.js';
 import factory from './factory.js';
 
-const API = {
-  type: 'chat',
-  paths: ['/v1/chat/completions'],
-  requestFormat: 'json',
-  streams: true,
-  terminator: 'done',
-  errorDialect: 'openai',
-  requestIdPrefix: 'chatcmpl-',
-  requiresModel: false,
-} as const;
-
 /** Everything below `fallback` for one cluster, in the test's hands. */
-export class ScriptedTurn implements StreamFilter {
-  readonly callbacks: StreamFilterCallbacks;
+export class ScriptedTurn extends ScriptedTerminal {
   readonly #bench: Bench;
-  headers: RequestHeaders | undefined = undefined;
-  request: InferenceRequest | undefined = undefined;
-  destroyed = false;
 
   constructor(bench: Bench, callbacks: StreamFilterCallbacks) {
+    super(callbacks);
     this.#bench = bench;
-    this.callbacks = callbacks;
   }
 
   get cluster(): string {
     return this.callbacks.run.cluster?.name ?? '';
   }
 
-  decodeHeaders(headers: RequestHeaders, endStream: boolean): FilterHeadersStatus {
-    this.headers = headers;
-    if (endStream) this.#begin();
-    return FilterHeadersStatus.StopIteration;
-  }
-
-  decodeRequest(request: InferenceRequest): FilterTrailersStatus {
-    this.request = request;
-    this.#begin();
-    return FilterTrailersStatus.StopIteration;
-  }
-
-  onDestroy(): void {
-    this.destroyed = true;
-  }
-
-  #begin(): void {
+  override onRequest(): void {
     const { turns, clock } = this.#bench;
     const worker = { id: this.cluster, cluster: this.cluster } as Worker;
     const attempt = { worker, status: 0, error: undefined, startedMs: clock.monotonicMs(), endedMs: 0 };
     this.callbacks.streamInfo.attempts.push(attempt);
     turns.push(this);
     this.#bench.onTurn(this, turns.length - 1);
-  }
-
-  head(status: number, flat: string[] = [], endStream = false): void {
-    this.callbacks.encodeHeaders(new ResponseHeaders(status, flat), endStream);
-  }
-
-  data(text: string, endStream = false): void {
-    this.callbacks.encodeData(Buffer.from(text), endStream);
-  }
-
-  deltas(...deltas: Delta[]): void {
-    for (const delta of deltas) this.callbacks.encodeDelta(delta, delta.kind === 'finish');
-  }
-
-  answer(status: number, body: string, flat: string[] = []): void {
-    this.head(status, flat);
-    this.data(body, true);
-  }
-
-  fail(code: ErrorCode, options: GatewayErrorOptions = {}): void {
-    this.callbacks.sendLocalReply(new GatewayError(code, code, options));
   }
 }
 
@@ -143,46 +81,27 @@ export function createBench(options: BenchOptions = {}): Bench {
   const config = configSchema.parse(options.config ?? { to: ['b', 'c'] });
   const create = factory.create(config, { onDispose: () => undefined }, table, clock, stats);
   if (create === undefined || create instanceof Promise) assert.fail('left out');
-  const body = Buffer.from(JSON.stringify({ model: 'm', stream: options.stream ?? false }));
-  const request = readInferenceRequest(API, 'application/json', body, new JsonScanner()) as InferenceRequest;
-  let top: StreamFilterCallbacks | undefined;
-  /** Stands for everything above. */
-  class StubTop implements StreamFilter {
-    decodeHeaders(): FilterHeadersStatus {
-      const { run } = top as StreamFilterCallbacks;
-      run.cluster = clusters.get('a');
-      run.routeTimeouts = { firstByteMs: 77 };
-      return FilterHeadersStatus.StopAllIterationAndWatermark;
-    }
-  }
+  const request = jsonRequest({ model: 'm', stream: options.stream ?? false });
   const bench: Bench = {
     turns: [],
     clock,
     stats,
     onTurn: () => {},
-    harness: createFilterHarness(
-      [
-        {
-          name: 'top',
-          factory: (callbacks) => {
-            top = callbacks;
-            return new StubTop();
-          },
-        },
-        { name: 'fallback', nesting: true, factory: create },
-      ],
-      {
-        terminal: (callbacks) => new ScriptedTurn(bench, callbacks),
-        prepare: (info) => {
-          if (options.deadlineMs !== undefined) info.deadlineMs = clock.monotonicMs() + options.deadlineMs;
-          info.mirrored = options.mirrored === true;
-          info.inference = request;
-        },
+    harness: createFilterHarness([{ name: 'fallback', nesting: true, factory: create }], {
+      terminal: (callbacks) => new ScriptedTurn(bench, callbacks),
+      above: (run) => {
+        run.cluster = clusters.get('a');
+        run.routeTimeouts = { firstByteMs: 77 };
       },
-    ),
+      prepare: (info) => {
+        if (options.deadlineMs !== undefined) info.deadlineMs = clock.monotonicMs() + options.deadlineMs;
+        info.mirrored = options.mirrored === true;
+        info.inference = request;
+      },
+    }),
     start: () => {
       bench.harness.sendHeaders(chatRequestHeaders(...(options.headers ?? [])), false);
-      top?.continueWithRequest(request);
+      bench.harness.sendRequest(request);
     },
     get last() {
       return bench.turns.at(-1) as ScriptedTurn;

@@ -3,88 +3,26 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import {
-  type Cluster,
-  type Clusters,
-  ConfigError,
-  FilterHeadersStatus,
-  FilterTrailersStatus,
-  GatewayError,
-  type InferenceRequest,
-  type RequestHeaders,
-  ResponseHeaders,
-  type StreamFilter,
-  type StreamFilterCallbacks,
-} from '../../core/api/index.js';
-import { type ReceivedRequest, readInferenceRequest } from '../../core/inference/inference-request.js';
-import { JsonScanner } from '../../core/inference/json-scan.js';
+import { type Cluster, type Clusters, ConfigError, ResponseHeaders } from '../../core/api/index.js';
+import type { ReceivedRequest } from '../../core/inference/inference-request.js';
 import { StatsStore } from '../../core/telemetry/stats-store.js';
-import { chatRequestHeaders, createFilterHarness, FakeClock, type FilterHarness } from '../../core/testing/index.js';
+import {
+  chatRequestHeaders,
+  createFilterHarness,
+  FakeClock,
+  type FilterHarness,
+  jsonRequest,
+  ScriptedTerminal,
+} from '../../core/testing/index.js';
 import { configSchema, MirrorFilterConfig } from './config.js';
 import factory from './factory.js';
 import { MirrorFilter } from './filter.js';
-
-const API = {
-  type: 'chat',
-  paths: ['/v1/chat/completions'],
-  requestFormat: 'json',
-  streams: true,
-  terminator: 'done',
-  errorDialect: 'openai',
-  requestIdPrefix: 'chatcmpl-',
-  requiresModel: false,
-} as const;
 
 const TIMEOUTS = { connectMs: 1, firstByteMs: 2, idleMs: 3, requestMs: 4 };
 const CLUSTERS = new Map(
   ['main', 'shadow'].map((name) => [name, { name, timeouts: TIMEOUTS } as unknown as Cluster] as const),
 );
 const TABLE = { get: (name: string) => CLUSTERS.get(name) } as Clusters;
-
-/** The end of one run, in the test's hands. */
-class Leg implements StreamFilter {
-  readonly callbacks: StreamFilterCallbacks;
-  headers: RequestHeaders | undefined = undefined;
-  request: InferenceRequest | undefined = undefined;
-  destroyed = false;
-  paused = 0;
-
-  constructor(callbacks: StreamFilterCallbacks, legs: Leg[]) {
-    this.callbacks = callbacks;
-    legs.push(this);
-  }
-
-  decodeHeaders(headers: RequestHeaders, endStream: boolean): FilterHeadersStatus {
-    this.headers = headers;
-    this.callbacks.addDownstreamWatermarkCallbacks({
-      onAboveWriteBufferHighWatermark: () => {
-        this.paused++;
-      },
-      onBelowWriteBufferLowWatermark: () => {
-        this.paused--;
-      },
-    });
-    return endStream ? FilterHeadersStatus.StopIteration : FilterHeadersStatus.Continue;
-  }
-
-  decodeRequest(request: InferenceRequest): FilterTrailersStatus {
-    this.request = request;
-    return FilterTrailersStatus.StopIteration;
-  }
-
-  onDestroy(): void {
-    this.destroyed = true;
-  }
-
-  answer(status: number, body: string): void {
-    this.callbacks.encodeHeaders(new ResponseHeaders(status), false);
-    this.callbacks.encodeData(Buffer.from(body), true);
-  }
-
-  fail(): void {
-    this.callbacks.sendLocalReply(new GatewayError('upstream_reset', 'reset'));
-  }
-}
 
 class Bench {
   readonly clock = new FakeClock();
@@ -96,30 +34,23 @@ class Bench {
     this.shared = new MirrorFilterConfig(settings, 'shadow', TABLE, this.clock, this.stats, random);
   }
 
-  send(headers: string[] = [], mirrored = false): { harness: FilterHarness; legs: Leg[]; request: ReceivedRequest } {
-    const legs: Leg[] = [];
-    const body = Buffer.from('{"model":"m","x":1}');
-    const request = readInferenceRequest(API, 'application/json', body, new JsonScanner()) as ReceivedRequest;
-    let top: StreamFilterCallbacks | undefined;
-    class StubTop implements StreamFilter {
-      decodeHeaders(): FilterHeadersStatus {
-        (top as StreamFilterCallbacks).run.cluster = CLUSTERS.get('main');
-        return FilterHeadersStatus.StopAllIterationAndWatermark;
-      }
-    }
+  send(
+    headers: string[] = [],
+    mirrored = false,
+  ): { harness: FilterHarness; legs: ScriptedTerminal[]; request: ReceivedRequest } {
+    const legs: ScriptedTerminal[] = [];
+    const request = jsonRequest({ model: 'm', x: 1 });
     const harness = createFilterHarness(
-      [
-        {
-          name: 'top',
-          factory: (callbacks) => {
-            top = callbacks;
-            return new StubTop();
-          },
-        },
-        { name: 'mirror', nesting: true, factory: (callbacks) => new MirrorFilter(this.shared, callbacks) },
-      ],
+      [{ name: 'mirror', nesting: true, factory: (callbacks) => new MirrorFilter(this.shared, callbacks) }],
       {
-        terminal: (callbacks) => new Leg(callbacks, legs),
+        terminal: (callbacks) => {
+          const leg = new ScriptedTerminal(callbacks);
+          legs.push(leg);
+          return leg;
+        },
+        above: (run) => {
+          run.cluster = CLUSTERS.get('main');
+        },
         prepare: (info) => {
           info.inference = request;
           info.mirrored = mirrored;
@@ -128,7 +59,7 @@ class Bench {
       },
     );
     harness.sendHeaders(chatRequestHeaders(...headers), false);
-    top?.continueWithRequest(request);
+    harness.sendRequest(request);
     return { harness, legs, request };
   }
 
@@ -149,7 +80,7 @@ class Bench {
 test('the request goes first, its copy after it, to the other cluster', () => {
   const bench = new Bench({ model: 'other', timeout: '9s' });
   const { harness, legs } = bench.send(['x-a', '1']);
-  const [main, copy] = legs as [Leg, Leg];
+  const [main, copy] = legs as [ScriptedTerminal, ScriptedTerminal];
   assert.equal(legs.length, 2);
   assert.deepEqual([main.callbacks.run.cluster?.name, copy.callbacks.run.cluster?.name], ['main', 'shadow']);
   assert.equal(main.request?.bytes().toString(), '{"model":"m","x":1}');
@@ -183,7 +114,7 @@ test('a caller that leaves, and its memory, do not end the copy', () => {
   const { harness, legs, request } = bench.send();
   harness.reset();
   request.forgetReceived();
-  const [main, copy] = legs as [Leg, Leg];
+  const [main, copy] = legs as [ScriptedTerminal, ScriptedTerminal];
   assert.deepEqual([main.destroyed, copy.destroyed], [true, false]);
   assert.equal(copy.request?.bytes().toString(), '{"model":"m","x":1}');
   assert.equal(copy.request?.rawField('x'), '1');
@@ -194,11 +125,11 @@ test('a caller that leaves, and its memory, do not end the copy', () => {
 test('neither feels the back-pressure or the failure of the other', () => {
   const bench = new Bench();
   const { harness, legs } = bench.send();
-  const [main, copy] = legs as [Leg, Leg];
+  const [main, copy] = legs as [ScriptedTerminal, ScriptedTerminal];
   main.callbacks.encodeHeaders(new ResponseHeaders(200), false);
   harness.manager.onAboveWriteBufferHighWatermark();
   assert.deepEqual([main.paused, copy.paused], [1, 0]);
-  copy.fail();
+  copy.fail('upstream_reset');
   assert.ok(copy.destroyed);
   assert.equal(harness.response.error, undefined);
   harness.manager.onBelowWriteBufferLowWatermark();
@@ -209,16 +140,16 @@ test('neither feels the back-pressure or the failure of the other', () => {
 
 test('an error of the request itself reaches the caller', () => {
   const { harness, legs } = new Bench().send();
-  legs[0]?.fail();
+  legs[0]?.fail('upstream_reset');
   assert.equal(harness.response.headers?.status, 502);
 });
 
 test('a break after the head, and an error status, are failures', () => {
   const bench = new Bench();
-  const [, first] = bench.send().legs as [Leg, Leg];
+  const [, first] = bench.send().legs as [ScriptedTerminal, ScriptedTerminal];
   first.callbacks.encodeHeaders(new ResponseHeaders(200), false);
-  first.fail();
-  const [, second] = bench.send().legs as [Leg, Leg];
+  first.fail('upstream_reset');
+  const [, second] = bench.send().legs as [ScriptedTerminal, ScriptedTerminal];
   second.answer(500, 'x');
   assert.deepEqual(bench.outcomes(), [0, 2, 0]);
   assert.equal(bench.value('smg_mirror_in_flight'), 0);
@@ -261,7 +192,7 @@ test('whatever happens to both, in any order: one answer, and nothing is left', 
     fc.property(fc.array(step, { maxLength: 6 }), (steps) => {
       const bench = new Bench();
       const { harness, legs } = bench.send();
-      const [main, copy] = legs as [Leg, Leg];
+      const [main, copy] = legs as [ScriptedTerminal, ScriptedTerminal];
       for (const each of [...steps, 'main:answer', 'copy:answer']) {
         const [who, what] = each.split(':');
         const leg = who === 'main' ? main : copy;
@@ -269,7 +200,7 @@ test('whatever happens to both, in any order: one answer, and nothing is left', 
         else if (each === 'close') bench.shared.close();
         else if (leg.destroyed) continue;
         else if (what === 'answer') leg.answer(200, 'x');
-        else leg.fail();
+        else leg.fail('upstream_reset');
       }
       const left = steps.includes('leave') && harness.response.headers === undefined;
       assert.equal(harness.response.ends, left ? 0 : 1);

@@ -10,9 +10,7 @@ import {
   type InferenceRequest,
   RequestHeaders,
 } from '../../core/api/index.js';
-import { readInferenceRequest } from '../../core/inference/inference-request.js';
-import { JsonScanner } from '../../core/inference/json-scan.js';
-import { createFilterHarness, FakeClock, type FilterHarness } from '../../core/testing/index.js';
+import { createFilterHarness, FakeClock, type FilterHarness, jsonRequest } from '../../core/testing/index.js';
 import { configSchema } from './config.js';
 import factory from './factory.js';
 
@@ -38,16 +36,6 @@ function clustersOf(...list: Cluster[]): Clusters {
 }
 
 const CLUSTERS = clustersOf(cluster('fast', ['llama-3', 'qwen'], 60_000), cluster('slow', ['llama-3', 'llama-4'], 0));
-const API = {
-  type: 'chat',
-  paths: ['/v1/chat/completions'],
-  requestFormat: 'json',
-  streams: true,
-  terminator: 'done',
-  errorDialect: 'openai',
-  requestIdPrefix: 'chatcmpl-',
-  requiresModel: false,
-} as const;
 
 interface Asked {
   readonly chain: FilterHarness;
@@ -57,14 +45,14 @@ interface Asked {
 function ask(body: object, config: object = {}, clusters: Clusters = CLUSTERS, headers: string[] = []): Asked {
   const clock = new FakeClock();
   const callback = factory.create(configSchema.parse(config), { onDispose: () => undefined }, clusters, clock);
-  const request = readInferenceRequest(API, 'application/json', Buffer.from(JSON.stringify(body)), new JsonScanner());
+  const request = jsonRequest(body);
   const chain = createFilterHarness([{ name: 'model', factory: callback as FilterFactoryCb }], {
     prepare: (info) => {
-      info.inference = request as InferenceRequest;
+      info.inference = request;
     },
   });
   chain.sendHeaders(new RequestHeaders('POST', '/v1/chat/completions', 'gw', 'http', headers), false);
-  return { chain, request: request as InferenceRequest };
+  return { chain, request };
 }
 
 function clusterOf({ chain }: Asked): string | undefined {

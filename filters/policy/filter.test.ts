@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   type Attempt,
-  type Cluster,
-  FilterHeadersStatus,
   GatewayError,
   type InferenceRequest,
   type LoadHold,
@@ -11,8 +9,6 @@ import {
   type Policy,
   type PolicyContext,
   type RequestWork,
-  type StreamFilter,
-  type StreamFilterCallbacks,
   type Worker,
 } from '../../core/api/index.js';
 import { type ClusterMembers, WorkerCluster } from '../../core/cluster/cluster.js';
@@ -92,22 +88,6 @@ function stubRequest(model: string): InferenceRequest {
   return { model, stream: true, bytes: () => Buffer.alloc(8) } as unknown as InferenceRequest;
 }
 
-/** Stands for `inference` and `model`: sets the cluster, then hands down the request, if there is one. */
-class StubTop implements StreamFilter {
-  readonly callbacks: StreamFilterCallbacks;
-  readonly #cluster: Cluster;
-
-  constructor(callbacks: StreamFilterCallbacks, cluster: Cluster) {
-    this.callbacks = callbacks;
-    this.#cluster = cluster;
-  }
-
-  decodeHeaders(_headers: unknown, endStream: boolean): FilterHeadersStatus {
-    this.callbacks.run.cluster = this.#cluster;
-    return endStream ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopAllIterationAndWatermark;
-  }
-}
-
 interface Bench {
   readonly policy: StubPolicy;
   readonly stats: StatsStore;
@@ -136,22 +116,14 @@ function createBench(count: number): Bench {
     run: async (model, attempts = []) => {
       const filter = await callback;
       assert.ok(filter !== undefined);
-      let top: StubTop | undefined;
-      const harness = createFilterHarness(
-        [
-          {
-            name: 'top',
-            factory: (callbacks) => {
-              top = new StubTop(callbacks, cluster);
-              return top;
-            },
-          },
-          { name: 'policy', factory: filter },
-        ],
-        { prepare: (streamInfo) => streamInfo.attempts.push(...attempts) },
-      );
+      const harness = createFilterHarness([{ name: 'policy', factory: filter }], {
+        prepare: (streamInfo) => streamInfo.attempts.push(...attempts),
+        above: (run) => {
+          run.cluster = cluster;
+        },
+      });
       harness.sendHeaders(chatRequestHeaders(), model === undefined);
-      if (model !== undefined) top?.callbacks.continueWithRequest(stubRequest(model));
+      if (model !== undefined) harness.sendRequest(stubRequest(model));
       return harness;
     },
   };

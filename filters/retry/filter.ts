@@ -10,6 +10,7 @@ import {
   type Releasable,
   type RequestHeaders,
   type ResponseHeaders,
+  retryAfterMsOf,
   type StreamFilter,
   type StreamFilterCallbacks,
   type Timer,
@@ -17,7 +18,6 @@ import {
 } from '../../core/api/index.js';
 import type { RetryFilterConfig } from './config.js';
 import { MAX_QUOTA_BODY_BYTES, saysInsufficientQuota } from './quota.js';
-import { retryAfterOf } from './retry-after.js';
 
 /** From the plan: there will be no further attempt. */
 const GIVE_UP = -1;
@@ -105,7 +105,7 @@ export class RetryFilter implements StreamFilter, AttemptOwner {
 
   #retryAfterAnswer(answer: AttemptAnswer, headers: ResponseHeaders): void {
     const { status } = headers;
-    const retryAfterMs = retryAfterOf(headers, this.#shared.clock.nowMs());
+    const retryAfterMs = retryAfterMsOf(headers, this.#shared.clock.nowMs());
     const delayMs = this.#plan(status === 500, retryAfterMs, 0);
     if (delayMs === GIVE_UP) {
       this.#count(this.#shared.stats.exhausted);

@@ -79,11 +79,11 @@ test('a Retry-After beyond the longest wait or the deadline goes to the client',
 test('Retry-After of a rate limit that a backend reports counts, the gateway’s own does not', () => {
   const relayed = createBench({ workers: 1 });
   relayed.start();
-  relayed.last.fail('rate_limit_exceeded', 60_000);
+  relayed.last.fail('rate_limit_exceeded', { retryAfterMs: 60_000 });
   assertAnswer(relayed, 429, /rate_limit_exceeded/, 1);
   const own = createBench({ workers: 1 });
   own.start();
-  own.last.fail('overloaded', 60_000);
+  own.last.fail('overloaded', { retryAfterMs: 60_000 });
   own.clock.advance(50);
   assert.equal(own.attempts.length, 2);
 });

@@ -1,3 +1,4 @@
+import { parseJson } from '../../core/api/json.js';
 /** Of the body of a 429, bytes; a longer one is no error of a provider. */
 export const MAX_QUOTA_BODY_BYTES = 16 * 1024;
 
@@ -5,11 +6,7 @@ export const MAX_QUOTA_BODY_BYTES = 16 * 1024;
 export function saysInsufficientQuota(body: Buffer): boolean {
   const text = body.toString('utf8');
   if (!text.includes('insufficient_quota')) return false;
-  try {
-    const error = (JSON.parse(text) as { error?: { code?: unknown; type?: unknown } | null } | null)?.error;
-    return error?.code === 'insufficient_quota' || error?.type === 'insufficient_quota';
-  } catch {
-    // Cut off, or no JSON: as any other 429.
-    return false;
-  }
+  // One that was cut off, or is no JSON, is as any other 429.
+  const error = (parseJson(text) as { error?: { code?: unknown; type?: unknown } | null } | null | undefined)?.error;
+  return error?.code === 'insufficient_quota' || error?.type === 'insufficient_quota';
 }

@@ -1,19 +1,22 @@
 import assert from 'node:assert/strict';
-import {
-  type Cluster,
-  type ErrorCode,
-  FilterHeadersStatus,
-  FilterTrailersStatus,
+import type {
+  Cluster,
+  ErrorCode,
   GatewayError,
-  type InferenceRequest,
-  type RequestHeaders,
-  ResponseHeaders,
-  type StreamFilter,
-  type StreamFilterCallbacks,
-  type Worker,
+  GatewayErrorOptions,
+  InferenceRequest,
+  RequestHeaders,
+  StreamFilterCallbacks,
+  Worker,
 } from '../../core/api/index.js';
 import { StatsStore } from '../../core/telemetry/stats-store.js';
-import { chatRequestHeaders, createFilterHarness, FakeClock, type FilterHarness } from '../../core/testing/index.js';
+import {
+  chatRequestHeaders,
+  createFilterHarness,
+  FakeClock,
+  type FilterHarness,
+  ScriptedTerminal,
+} from '../../core/testing/index.js';
 import { configSchema, RetryFilterConfig } from './config.js';
 import { RetryFilter } from './filter.js';
 
@@ -35,39 +38,17 @@ export class StubRequest {
 }
 
 /** Everything below `retry`, in the test's hands: takes a worker that is untried, if there is one, and waits. */
-export class ScriptedAttempt implements StreamFilter {
-  readonly callbacks: StreamFilterCallbacks;
+export class ScriptedAttempt extends ScriptedTerminal {
   readonly #bench: Bench;
-  headers: RequestHeaders | undefined = undefined;
-  request: InferenceRequest | undefined = undefined;
   worker: Worker | undefined = undefined;
   atMs = 0;
-  destroyed = false;
-  /** Pauses less resumes. */
-  paused = 0;
 
   constructor(bench: Bench, callbacks: StreamFilterCallbacks) {
+    super(callbacks);
     this.#bench = bench;
-    this.callbacks = callbacks;
   }
 
-  decodeHeaders(headers: RequestHeaders, endStream: boolean): FilterHeadersStatus {
-    this.headers = headers;
-    if (endStream) this.#begin();
-    return FilterHeadersStatus.StopIteration;
-  }
-
-  decodeRequest(request: InferenceRequest): FilterTrailersStatus {
-    this.request = request;
-    this.#begin();
-    return FilterTrailersStatus.StopIteration;
-  }
-
-  onDestroy(): void {
-    this.destroyed = true;
-  }
-
-  #begin(): void {
+  override onRequest(): void {
     const { workers, attempts, clock } = this.#bench;
     this.atMs = clock.monotonicMs();
     attempts.push(this);
@@ -82,34 +63,17 @@ export class ScriptedAttempt implements StreamFilter {
     const attempt = { worker: this.worker, status: 0, error: undefined, startedMs: this.atMs, endedMs: 0 };
     streamInfo.attempts.push(attempt);
     this.callbacks.run.attempt = attempt;
-    this.callbacks.addDownstreamWatermarkCallbacks({
-      onAboveWriteBufferHighWatermark: () => {
-        this.paused += 1;
-      },
-      onBelowWriteBufferLowWatermark: () => {
-        this.paused -= 1;
-      },
-    });
     this.#bench.onAttempt(this, attempts.length - 1);
   }
 
-  head(status: number, flat: string[] = [], endStream = false): void {
+  override head(status: number, flat: string[] = [], endStream = false): void {
     if (this.callbacks.run.attempt !== undefined) this.callbacks.run.attempt.status = status;
-    this.callbacks.encodeHeaders(new ResponseHeaders(status, flat), endStream);
+    super.head(status, flat, endStream);
   }
 
-  data(text: string, endStream = false): void {
-    this.callbacks.encodeData(Buffer.from(text), endStream);
-  }
-
-  answer(status: number, body: string, flat: string[] = []): void {
-    this.head(status, flat);
-    this.data(body, true);
-  }
-
-  fail(code: ErrorCode, retryAfterMs?: number): void {
+  override fail(code: ErrorCode, options: GatewayErrorOptions = {}): void {
     if (this.callbacks.run.attempt !== undefined) this.callbacks.run.attempt.error = code;
-    this.callbacks.sendLocalReply(new GatewayError(code, code, retryAfterMs === undefined ? {} : { retryAfterMs }));
+    super.fail(code, options);
   }
 
   /** A worker's own answer, as the backend of its dialect reads it. */
@@ -165,20 +129,6 @@ export function createBench(options: BenchOptions = {}): Bench {
   const attempts: ScriptedAttempt[] = [];
   const request = new StubRequest();
   const headers = chatRequestHeaders('x-a', '1');
-  let top: StreamFilterCallbacks | undefined;
-  /** Stands for everything above. */
-  class StubTop implements StreamFilter {
-    decodeHeaders(_headers: unknown, endStream: boolean): FilterHeadersStatus {
-      const { run } = top as StreamFilterCallbacks;
-      run.cluster = cluster;
-      if (options.firstByteMs !== undefined) run.timeouts = { ...timeouts, firstByteMs: options.firstByteMs };
-      return endStream ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopAllIterationAndWatermark;
-    }
-  }
-  const topFactory = (callbacks: StreamFilterCallbacks): StreamFilter => {
-    top = callbacks;
-    return new StubTop();
-  };
   const bench: Bench = {
     workers: workers as unknown as readonly Worker[],
     attempts,
@@ -188,12 +138,13 @@ export function createBench(options: BenchOptions = {}): Bench {
     request,
     onAttempt: () => {},
     harness: createFilterHarness(
-      [
-        { name: 'top', factory: topFactory },
-        { name: 'retry', nesting: true, factory: (callbacks) => new RetryFilter(shared, callbacks) },
-      ],
+      [{ name: 'retry', nesting: true, factory: (callbacks) => new RetryFilter(shared, callbacks) }],
       {
         terminal: (callbacks) => new ScriptedAttempt(bench, callbacks),
+        above: (run) => {
+          run.cluster = cluster;
+          if (options.firstByteMs !== undefined) run.timeouts = { ...timeouts, firstByteMs: options.firstByteMs };
+        },
         prepare: (info) => {
           if (options.deadlineMs !== undefined) info.deadlineMs = clock.monotonicMs() + options.deadlineMs;
         },
@@ -202,7 +153,7 @@ export function createBench(options: BenchOptions = {}): Bench {
     start: () => {
       const body = options.body ?? true;
       bench.harness.sendHeaders(headers, !body);
-      if (body) top?.continueWithRequest(request as unknown as InferenceRequest);
+      if (body) bench.harness.sendRequest(request as unknown as InferenceRequest);
     },
     get last() {
       return attempts.at(-1) as ScriptedAttempt;

@@ -5,6 +5,7 @@ import {
   type Clusters,
   ConfigError,
   type Counter,
+  headerName,
   type StatsScope,
 } from '../../core/api/index.js';
 
@@ -17,10 +18,7 @@ export const configSchema = z.strictObject({
       error: 'at least one weight must be above 0',
     })
     .describe('Weights by cluster; only their ratio counts. 0 takes a cluster out. Default none: no split.'),
-  sticky: z
-    .string()
-    .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { error: 'must be the name of a header' })
-    .transform((name) => name.toLowerCase())
+  sticky: headerName()
     .optional()
     .describe('Header whose value decides: equal values go to the same cluster. Without it, or the header: at random.'),
 });

@@ -9,15 +9,12 @@ import {
   type BackendCall,
   type BackendSink,
   type Cluster,
-  FilterHeadersStatus,
   GatewayError,
   HeaderMap,
   type InferenceRequest,
   RequestHeaders,
   ResponseHeaders,
   type StatusVerdict,
-  type StreamFilter,
-  type StreamFilterCallbacks,
   type UpstreamExchange,
   type UpstreamTimeouts,
   type Worker,
@@ -121,24 +118,14 @@ async function createBench(options: BenchOptions = {}): Promise<Bench> {
   const config = configSchema.parse(options.config ?? {});
   const terminal = await factory.create(config, { onDispose() {} }, backends, clock, new StatsStore());
   assert.ok(terminal !== undefined);
-  let top: StreamFilterCallbacks | undefined;
-  /** Stands for everything above. */
-  class StubTop implements StreamFilter {
-    decodeHeaders(): FilterHeadersStatus {
-      const { run } = top as StreamFilterCallbacks;
+  const harness = createFilterHarness([], {
+    terminal,
+    above: (run) => {
       run.cluster = { timeouts: TIMEOUTS } as Cluster;
       run.timeouts = options.timeouts;
       run.worker = worker as unknown as Worker;
       run.attempt = attempt;
-      return request === undefined ? FilterHeadersStatus.Continue : FilterHeadersStatus.StopAllIterationAndWatermark;
-    }
-  }
-  const factoryOfTop = (callbacks: StreamFilterCallbacks): StreamFilter => {
-    top = callbacks;
-    return new StubTop();
-  };
-  const harness = createFilterHarness([{ name: 'top', factory: factoryOfTop }], {
-    terminal,
+    },
     prepare: (info) => {
       if (options.deadlineMs !== undefined) info.deadlineMs = clock.monotonicMs() + options.deadlineMs;
       const earlier = (options.earlier ?? []).map((it) => ({ ...attempt, ...it }));
@@ -157,7 +144,7 @@ async function createBench(options: BenchOptions = {}): Promise<Bench> {
     },
     start: () => {
       harness.sendHeaders(chatRequestHeaders(...(options.flat ?? [])), request === undefined);
-      if (request !== undefined) top?.continueWithRequest(request);
+      if (request !== undefined) harness.sendRequest(request);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { GatewayError } from '../../core/api/errors.js';
 import type { JsonObject } from '../../core/api/inference.js';
+import { isJsonObject } from '../../core/api/json.js';
 
 /**
  * Typed access to the fields of a client's JSON. `null` counts as absent, as in the vendors' APIs; anything else of the
@@ -9,10 +10,6 @@ import type { JsonObject } from '../../core/api/inference.js';
 /** Path of a member: `messages[0]` and `role` make `messages[0].role`. */
 export function memberPath(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Of a JSON value, with its article. */
@@ -81,7 +78,7 @@ export function optionalBoolean(object: JsonObject, name: string, path: string):
 
 export function optionalObject(object: JsonObject, name: string, path: string): JsonObject | undefined {
   const value = object[name] ?? undefined;
-  if (value === undefined || isObject(value)) return value;
+  if (value === undefined || isJsonObject(value)) return value;
   throw invalidType(memberPath(path, name), 'an object', value);
 }
 
@@ -101,7 +98,7 @@ export function optionalArray(object: JsonObject, name: string, path: string): r
 export function objectsOf(list: readonly unknown[], path: string): (readonly [JsonObject, string])[] {
   return list.map((value, index) => {
     const param = `${path}[${index}]`;
-    if (!isObject(value)) throw invalidType(param, 'an object', value);
+    if (!isJsonObject(value)) throw invalidType(param, 'an object', value);
     return [value, param] as const;
   });
 }

@@ -11,10 +11,9 @@ import {
   ResponseHeaders,
   type Worker,
 } from '../../core/api/index.js';
-import { readInferenceRequest } from '../../core/inference/inference-request.js';
-import { JsonScanner } from '../../core/inference/json-scan.js';
 import { TranslatedExchange } from '../../plugins/backend/translate/translated-exchange.js';
 import type { WorkerDialect } from '../../plugins/backend/translate/worker-dialect.js';
+import { jsonRequest } from '../../core/testing/index.js';
 
 export interface GoldenCase {
   readonly about: string;
@@ -48,9 +47,7 @@ export interface GoldenAnswer {
 
 /** The request of a case as its client api reads it. Throws the GatewayError that the client would get. */
 export function readCase(golden: GoldenCase, api: ClientApi): InferenceRequest {
-  const bytes = Buffer.from(JSON.stringify(golden.request));
-  const request = readInferenceRequest(api, 'application/json', bytes, new JsonScanner());
-  if (request instanceof GatewayError) throw request;
+  const request = jsonRequest(golden.request, api);
   if (golden.model !== undefined) request.setModel(golden.model);
   return request;
 }
@@ -76,9 +73,8 @@ export function playAnswer(
   pieces: readonly Buffer[],
 ): GoldenAnswer {
   const request = call.request as InferenceRequest;
-  const conversation = request.conversation();
   const client = new GoldenClient(api, request);
-  const exchange = new TranslatedExchange(dialect, dialect.createDecoder(conversation, call), [], client);
+  const exchange = new TranslatedExchange(dialect, dialect.encode(request.conversation(), call), client);
   exchange.onHeaders(head, false);
   for (const piece of pieces) exchange.onData(piece, false);
   exchange.onData(Buffer.alloc(0), true);

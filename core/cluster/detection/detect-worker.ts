@@ -1,16 +1,11 @@
+import { isJsonObject } from '../../api/json.js';
 import { providerFacts, providerOfUrl } from '../../api/provider.js';
 import type { WorkerRuntime } from '../../api/worker.js';
 import type { WorkerFacts } from '../worker-facts.js';
 import { addListedModel, addModelInfo, addServerInfo, addVersion, type LabelMap } from './labels.js';
 import { engineCards, providerCards } from './model-cards.js';
 import { type ListedModel, readModelList } from './model-list.js';
-import {
-  DetectionError,
-  isRecord,
-  type QuestionTarget,
-  type WorkerAnswer,
-  WorkerQuestions,
-} from './worker-questions.js';
+import { DetectionError, type QuestionTarget, type WorkerAnswer, WorkerQuestions } from './worker-questions.js';
 
 /** `owned_by` of a model, as engines fill it in. */
 const RUNTIME_BY_OWNER: ReadonlyMap<string, WorkerRuntime> = new Map([
@@ -103,7 +98,7 @@ async function detectProvider(query: DetectionQuery): Promise<WorkerFacts> {
 
 /** Query of the page after this one: Anthropic says `has_more` and `last_id`, Gemini `nextPageToken`. Others have one page. */
 function nextPage(list: unknown): string | undefined {
-  if (!isRecord(list)) return undefined;
+  if (!isJsonObject(list)) return undefined;
   const { has_more: hasMore, last_id: lastId, nextPageToken: token } = list;
   if (typeof token === 'string' && token !== '') return `pageToken=${encodeURIComponent(token)}`;
   if (hasMore === true && typeof lastId === 'string' && lastId !== '') return `after_id=${encodeURIComponent(lastId)}`;

@@ -1,5 +1,5 @@
+import { isJsonObject } from '../../api/json.js';
 import type { ListedModel } from './model-list.js';
-import { isRecord } from './worker-questions.js';
 
 /** A value that is longer is no label but a document. */
 const MAX_LABEL_LENGTH = 4_096;
@@ -62,7 +62,7 @@ export function addListedModel(labels: LabelMap, model: ListedModel | undefined)
 }
 
 function addFields(labels: LabelMap, value: unknown, fields: readonly (readonly [string, string])[]): void {
-  if (!isRecord(value)) return;
+  if (!isJsonObject(value)) return;
   for (const [field, label] of fields) if (Object.hasOwn(value, field)) addLabel(labels, label, value[field]);
 }
 

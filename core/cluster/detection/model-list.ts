@@ -1,4 +1,4 @@
-import { isRecord } from './worker-questions.js';
+import { isJsonObject } from '../../api/json.js';
 
 /** Longest list that is read; what comes after is left out. */
 const MAX_MODELS = 10_000;
@@ -23,12 +23,12 @@ export interface ListedModel {
  * comes once. Undefined when it is no such list.
  */
 export function readModelList(value: unknown): readonly ListedModel[] | undefined {
-  if (!isRecord(value)) return undefined;
+  if (!isJsonObject(value)) return undefined;
   const items = Array.isArray(value.data) ? value.data : value.models;
   if (!Array.isArray(items)) return undefined;
   const byId = new Map<string, ListedModel>();
   for (const item of items as readonly unknown[]) {
-    const model = isRecord(item) ? readEntry(item) : undefined;
+    const model = isJsonObject(item) ? readEntry(item) : undefined;
     if (model !== undefined && !byId.has(model.id)) byId.set(model.id, model);
     if (byId.size === MAX_MODELS) break;
   }

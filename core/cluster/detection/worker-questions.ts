@@ -106,8 +106,3 @@ function parsed(body: Buffer): unknown {
     return undefined;
   }
 }
-
-/** Whether it is a JSON object. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { DeltaRenderer } from '../../../core/api/client-api.js';
 import { GatewayError } from '../../../core/api/errors.js';
-import type { Delta, InferenceRequest } from '../../../core/api/inference.js';
-import { readInferenceRequest } from '../../../core/inference/inference-request.js';
-import { JsonScanner } from '../../../core/inference/json-scan.js';
+import type { Delta } from '../../../core/api/inference.js';
+import { jsonRequest } from '../../../core/testing/index.js';
 import { readChatConversation } from './conversation.js';
 import chat from './plugin.js';
 
@@ -14,8 +13,7 @@ const HEAD = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":17000
 function renderer(fields: object): DeltaRenderer {
   const api = chat.create({}, { onDispose: () => undefined });
   assert.ok(!(api instanceof Promise) && api.createRenderer);
-  const body = Buffer.from(JSON.stringify({ model: 'm', messages: [], ...fields }));
-  const request = readInferenceRequest(api, 'application/json', body, new JsonScanner()) as InferenceRequest;
+  const request = jsonRequest({ model: 'm', messages: [], ...fields }, api);
   return api.createRenderer(request, CONTEXT);
 }
 

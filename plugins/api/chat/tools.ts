@@ -1,9 +1,9 @@
 import type { ToolChoice, ToolDeclaration } from '../../../core/api/conversation.js';
 import type { JsonObject } from '../../../core/api/inference.js';
+import { isJsonObject } from '../../../core/api/json.js';
 import {
   invalidType,
   invalidValue,
-  isObject,
   memberPath,
   objectsOf,
   optionalArray,
@@ -25,7 +25,7 @@ export function readTools(body: JsonObject): ToolDeclaration[] {
     }
   }
   for (const [index, message] of ((body.messages as readonly unknown[] | undefined) ?? []).entries()) {
-    if (!isObject(message) || message.role !== 'developer') continue;
+    if (!isJsonObject(message) || message.role !== 'developer') continue;
     const path = `messages[${index}]`;
     for (const [tool, param] of objectsOf(optionalArray(message, 'tools', path) ?? [], `${path}.tools`)) {
       tools.push(readTool(tool, param));
@@ -88,7 +88,7 @@ export function readToolChoice(body: JsonObject, tools: readonly ToolDeclaration
   }
   if (choice === 'auto' || (choice === 'required' && name === 'tool_choice')) return { mode: choice };
   if (typeof choice === 'string') throw unknownValue(name, choice, ['none', 'auto', 'required']);
-  if (!isObject(choice)) throw invalidType(name, 'a string or an object', choice);
+  if (!isJsonObject(choice)) throw invalidType(name, 'a string or an object', choice);
   if (name === 'function_call') return named(requiredString(choice, 'name', name), tools, name, declaredIn);
   return readChosen(choice, tools);
 }

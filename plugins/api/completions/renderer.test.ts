@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Delta, InferenceRequest } from '../../../core/api/inference.js';
-import { readInferenceRequest } from '../../../core/inference/inference-request.js';
-import { JsonScanner } from '../../../core/inference/json-scan.js';
+import type { Delta } from '../../../core/api/inference.js';
+import { jsonRequest } from '../../../core/testing/index.js';
 import completions from './plugin.js';
 
 function render(fields: object, deltas: readonly Delta[]): string {
   const api = completions.create({}, { onDispose: () => undefined });
   assert.ok(!(api instanceof Promise) && api.createRenderer);
-  const body = Buffer.from(JSON.stringify({ model: 'm', prompt: 'p', ...fields }));
-  const request = readInferenceRequest(api, 'application/json', body, new JsonScanner()) as InferenceRequest;
+  const request = jsonRequest({ model: 'm', prompt: 'p', ...fields }, api);
   const renderer = api.createRenderer(request, { responseId: 'cmpl-1', createdS: 17, model: 'm' });
   return deltas.map((delta) => renderer.delta(delta)?.toString() ?? '').join('') + renderer.end().toString();
 }

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../../core/api/errors.js';
 import type { Delta, JsonObject } from '../../../core/api/inference.js';
-import { isObject } from '../json-fields.js';
+import { isJsonObject } from '../../../core/api/json.js';
 import { JsonProgress } from './json-progress.js';
 import { joinToolUseId } from './tool-use-id.js';
 
@@ -139,7 +139,7 @@ export class AnswerBlocks {
   }
 
   #addVendorBlock(vendor: string, data: unknown): boolean {
-    if (vendor !== VENDOR || !isObject(data) || typeof data.type !== 'string') return false;
+    if (vendor !== VENDOR || !isJsonObject(data) || typeof data.type !== 'string') return false;
     this.#wholeBlock(data);
     return true;
   }

@@ -1,11 +1,11 @@
 import type { MediaSource, Part, ToolCallPart, ToolResultPart } from '../../../core/api/conversation.js';
 import { GatewayError } from '../../../core/api/errors.js';
 import type { JsonObject } from '../../../core/api/inference.js';
+import { isJsonObject } from '../../../core/api/json.js';
 import { normalizeBase64, normalizeMediaType, sniffMediaType } from '../../../core/inference/data-url.js';
 import {
   invalidType,
   invalidValue,
-  isObject,
   objectsOf,
   optionalArray,
   optionalBoolean,
@@ -170,7 +170,7 @@ function searchResultText(block: JsonObject, param: string): string {
 
 /** Titles and addresses of what a search found earlier; a failed one says nothing. */
 function webSearchText(block: JsonObject, param: string): Part[] {
-  const found = Array.isArray(block.content) ? block.content.filter(isObject) : [];
+  const found = Array.isArray(block.content) ? block.content.filter(isJsonObject) : [];
   if (found.length === 0) return [];
   const text = found.map(({ title, url }) => `${String(title ?? '')}: ${String(url ?? '')}`).join('\n');
   return [{ kind: 'text', text: `Web search results:\n${text}`, param }];

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../../core/api/inference.js';
-import { isObject } from '../json-fields.js';
+import { argumentsObject } from '../../../core/inference/call-arguments.js';
 import type { BlockSink } from './answer-blocks.js';
 
 /** Puts the blocks of an answer together. Texts are kept as pieces and joined once. */
@@ -24,23 +24,11 @@ export class CollectedBlocks implements BlockSink {
     const pieces = this.#pieces.join('');
     if (block.type === 'text') block.text = pieces === '' ? block.text : pieces;
     else if (block.type === 'thinking') block.thinking = pieces;
-    else if (block.type === 'tool_use') block.input = toolInput(pieces);
+    else if (block.type === 'tool_use') block.input = argumentsObject(pieces);
     if (this.#citations.length > 0) block.citations = this.#citations;
     if (this.#signature !== undefined) block.signature = this.#signature;
     this.#pieces = [];
     this.#citations = [];
     this.#signature = undefined;
   }
-}
-
-/** Arguments of a call as the object that clients expect; what a model wrote may be anything. */
-function toolInput(text: string): JsonObject {
-  if (text.trim() === '') return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { _raw_arguments: text };
-  }
-  return isObject(value) ? value : { value };
 }

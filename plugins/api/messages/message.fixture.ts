@@ -1,8 +1,6 @@
 import type { DeltaRenderer, RenderContext } from '../../../core/api/client-api.js';
-import { GatewayError } from '../../../core/api/errors.js';
 import type { Delta, InferenceRequest, JsonObject } from '../../../core/api/inference.js';
-import { readInferenceRequest } from '../../../core/inference/inference-request.js';
-import { JsonScanner } from '../../../core/inference/json-scan.js';
+import { jsonRequest } from '../../../core/testing/index.js';
 import messages from './plugin.js';
 import { createMessagesRenderer } from './renderer.js';
 
@@ -15,10 +13,7 @@ const CONTEXT: RenderContext = { responseId: 'msg_1', createdS: 1_700_000_000, m
 
 /** A body as `inference` reads it. Throws the error that a client would get. */
 export function requestOf(fields: JsonObject = {}): InferenceRequest {
-  const body = { model: 'm', max_tokens: 9, messages: [{ role: 'user', content: 'Hi' }], ...fields };
-  const request = readInferenceRequest(api, 'application/json', Buffer.from(JSON.stringify(body)), new JsonScanner());
-  if (request instanceof GatewayError) throw request;
-  return request;
+  return jsonRequest({ model: 'm', max_tokens: 9, messages: [{ role: 'user', content: 'Hi' }], ...fields }, api);
 }
 
 export interface StreamedEvent {

@@ -1,8 +1,8 @@
 import type { ToolChoice, ToolDeclaration } from '../../../core/api/conversation.js';
 import type { JsonObject } from '../../../core/api/inference.js';
+import { isJsonObject } from '../../../core/api/json.js';
 import {
   invalidValue,
-  isObject,
   objectsOf,
   optionalArray,
   optionalBoolean,
@@ -111,7 +111,7 @@ function isNamed(tool: ToolDeclaration, name: string): boolean {
   if (tool.kind !== 'vendor') return tool.name === name;
   if (tool.type !== 'mcp_toolset') return tool.data.name === name;
   const { configs, default_config: byDefault } = tool.data;
-  const own = isObject(configs) ? configs[name] : undefined;
-  const enabled = isObject(own) ? own.enabled : undefined;
-  return (enabled ?? (isObject(byDefault) ? byDefault.enabled : undefined) ?? true) === true;
+  const own = isJsonObject(configs) ? configs[name] : undefined;
+  const enabled = isJsonObject(own) ? own.enabled : undefined;
+  return (enabled ?? (isJsonObject(byDefault) ? byDefault.enabled : undefined) ?? true) === true;
 }

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type Conversation, type Delta, GatewayError, type JsonObject } from '../../../core/api/index.js';
+import { customToolNames } from '../translate/tool-arguments.js';
+import { COMMON_TOOL_NAMES, ToolNames } from '../translate/tool-names.js';
 import { MessagesDecoder } from './decoder.js';
 import { ModelFeatureTable } from './model-features.js';
+import { planResponseFormat } from './response-format.js';
 
 const features = new ModelFeatureTable([]);
 const CONVERSATION: Conversation = {
@@ -20,7 +23,9 @@ const CONVERSATION: Conversation = {
 };
 
 function decoder(conversation: Partial<Conversation> = {}, model = 'claude-sonnet-4'): MessagesDecoder {
-  return new MessagesDecoder({ ...CONVERSATION, ...conversation }, features.of(model));
+  const asked = { ...CONVERSATION, ...conversation };
+  const names = new ToolNames(COMMON_TOOL_NAMES, asked.tools);
+  return new MessagesDecoder(names, customToolNames(asked.tools), planResponseFormat(asked, features.of(model)));
 }
 
 function whole(answer: object, conversation?: Partial<Conversation>): Delta[] {

@@ -1,15 +1,13 @@
-import { type Conversation, GatewayError, type JsonObject } from '../../../core/api/index.js';
+import { GatewayError, isJsonObject, type JsonObject, parseJson } from '../../../core/api/index.js';
+import { argumentsObject } from '../../../core/inference/call-arguments.js';
 import { UsageCounts } from '../../../core/inference/usage-counts.js';
 import { customToolInput } from '../translate/tool-arguments.js';
 import type { ToolNames } from '../translate/tool-names.js';
 import type { AnswerDecoder, EmitDelta } from '../translate/worker-dialect.js';
 import { annotationsOf } from './citations.js';
 import { readErrorEvent } from './errors.js';
-import { isObject } from './messages-wire.js';
-import type { ModelFeatures } from './model-features.js';
-import { planResponseFormat, stripCodeFence } from './response-format.js';
+import { type ResponseFormatPlan, stripCodeFence } from './response-format.js';
 import { finishDelta } from './stop-reason.js';
-import { toolNamesOf } from './tool-names.js';
 
 const VENDOR = 'anthropic';
 const ID_PREFIX = 'msg_';
@@ -46,10 +44,10 @@ export class MessagesDecoder implements AnswerDecoder {
   #stopSequence: unknown = undefined;
   #stopDetails: unknown = undefined;
 
-  constructor(conversation: Conversation, features: ModelFeatures) {
-    this.#names = toolNamesOf(conversation.tools);
-    this.#customTools = new Set(conversation.tools.flatMap((tool) => (tool.kind === 'custom' ? [tool.name] : [])));
-    const format = planResponseFormat(conversation, features);
+  /** `customTools`: the client's names of tools that take text. `format`: how the model was brought to its form of answer. */
+  constructor(names: ToolNames, customTools: ReadonlySet<string>, format: ResponseFormatPlan) {
+    this.#names = names;
+    this.#customTools = customTools;
     this.#answerTool = format.kind === 'forced_tool' ? format.name : undefined;
     this.#stripsFence = format.kind === 'instruction';
   }
@@ -62,7 +60,7 @@ export class MessagesDecoder implements AnswerDecoder {
     this.#start(answer, emit);
     this.#readStop(answer, answer.usage);
     const refused = answer.stop_reason === 'refusal';
-    for (const block of answer.content as unknown[]) if (isObject(block)) this.#wholeBlock(block, refused, emit);
+    for (const block of answer.content as unknown[]) if (isJsonObject(block)) this.#wholeBlock(block, refused, emit);
     this.#finish(emit);
   }
 
@@ -112,16 +110,16 @@ export class MessagesDecoder implements AnswerDecoder {
         this.#blockDelta(event, emit);
         return false;
       case 'content_block_start':
-        if (isObject(event.content_block)) this.#blockStart(event.index as number, event.content_block, emit);
+        if (isJsonObject(event.content_block)) this.#blockStart(event.index as number, event.content_block, emit);
         return false;
       case 'content_block_stop':
         this.#blockStop(event.index as number, emit);
         return false;
       case 'message_start':
-        if (isObject(event.message)) this.#start(event.message, emit);
+        if (isJsonObject(event.message)) this.#start(event.message, emit);
         return false;
       case 'message_delta':
-        this.#readStop(isObject(event.delta) ? event.delta : {}, event.usage);
+        this.#readStop(isJsonObject(event.delta) ? event.delta : {}, event.usage);
         return false;
       case 'message_stop':
         this.#finish(emit);
@@ -178,7 +176,7 @@ export class MessagesDecoder implements AnswerDecoder {
 
   #blockDelta(event: JsonObject, emit: EmitDelta): void {
     const { delta } = event;
-    if (!isObject(delta)) return;
+    if (!isJsonObject(delta)) return;
     switch (delta.type) {
       case 'text_delta':
         this.#content(textOf(delta.text), emit);
@@ -228,7 +226,7 @@ export class MessagesDecoder implements AnswerDecoder {
         emit({ kind: 'tool_call', choice: 0, index: block.index, arguments: JSON.stringify(block.input ?? {}) });
         return;
       case 'custom_tool': {
-        const input = block.json === '' ? block.input : parseInput(block.json);
+        const input = block.json === '' ? block.input : argumentsObject(block.json);
         emit({ kind: 'tool_call', choice: 0, index: block.index, arguments: customToolInput(input), custom: true });
         return;
       }
@@ -236,7 +234,7 @@ export class MessagesDecoder implements AnswerDecoder {
         if (!block.begun) this.#content(JSON.stringify(block.input ?? {}), emit);
         return;
       case 'vendor': {
-        const data = block.json === '' ? block.block : { ...block.block, input: parseInput(block.json) };
+        const data = block.json === '' ? block.block : { ...block.block, input: argumentsObject(block.json) };
         emit({ kind: 'vendor', choice: 0, vendor: VENDOR, data });
       }
     }
@@ -245,7 +243,7 @@ export class MessagesDecoder implements AnswerDecoder {
   // ── what both are made of ─────────────────────────────────────────────────────────────────────────────────────
 
   #start({ id, model, usage }: JsonObject, emit: EmitDelta): void {
-    const serviceTier = isObject(usage) ? answerTier(usage.service_tier) : undefined;
+    const serviceTier = isJsonObject(usage) ? answerTier(usage.service_tier) : undefined;
     emit({
       kind: 'start',
       ...(typeof id === 'string' ? { responseId: id.startsWith(ID_PREFIX) ? id.slice(ID_PREFIX.length) : id } : {}),
@@ -316,7 +314,7 @@ export class MessagesDecoder implements AnswerDecoder {
 
   #finish(emit: EmitDelta): void {
     const details = this.#stopDetails;
-    if (this.#stopReason === 'refusal' && this.#contentLength === 0 && isObject(details)) {
+    if (this.#stopReason === 'refusal' && this.#contentLength === 0 && isJsonObject(details)) {
       this.#refusal(textOf(details.explanation), emit);
     }
     emit(finishDelta(this.#stopReason, this.#stopSequence, this.#answeredByTool));
@@ -341,22 +339,9 @@ function keep(kept: string, more: string): string {
 }
 
 function parseEvent(data: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(data);
-  } catch {
-    throw malformed('an event that is not JSON');
-  }
-  return isObject(value) ? value : {};
-}
-
-/** Arguments whose JSON was cut (the answer ended at its token limit) stay text. */
-function parseInput(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return { _raw_arguments: json };
-  }
+  const value = parseJson(data);
+  if (value === undefined) throw malformed('an event that is not JSON');
+  return isJsonObject(value) ? value : {};
 }
 
 function malformed(what: string): GatewayError {

@@ -7,11 +7,10 @@ import type {
   Logger,
   ResponseHeaders,
 } from '../../../core/api/index.js';
-import type { AnswerDecoder, EncodedRequest, WorkerDialect } from '../translate/worker-dialect.js';
-import { MessagesDecoder } from './decoder.js';
+import type { EncodedRequest, WorkerDialect } from '../translate/worker-dialect.js';
 import { readHttpError, refusedFeature } from './errors.js';
 import { BETA_HEADER, betaHeader, normaliseKey, VERSION_HEADER, versionHeader } from './headers.js';
-import { type ModelFeatures, ModelFeatureTable } from './model-features.js';
+import { ModelFeatureTable } from './model-features.js';
 import { encodeRequest } from './request.js';
 import { keepField } from './response-headers.js';
 import type { AnthropicSettings } from './settings.js';
@@ -43,11 +42,7 @@ export class AnthropicDialect implements WorkerDialect {
 
   encode(conversation: Conversation, call: BackendCall): EncodedRequest {
     normaliseKey(call.headers);
-    return encodeRequest(conversation, call, this.#settings, this.#featuresOf(call));
-  }
-
-  createDecoder(conversation: Conversation, call: BackendCall): AnswerDecoder {
-    return new MessagesDecoder(conversation, this.#featuresOf(call));
+    return encodeRequest(conversation, call, this.#settings, this.#features.of(call.request?.model ?? ''));
   }
 
   readError(status: number, headers: ResponseHeaders, body: string): GatewayError {
@@ -58,10 +53,6 @@ export class AnthropicDialect implements WorkerDialect {
 
   keepHeader(name: string, value: string): readonly [string, string] | undefined {
     return keepField(name, value, this.#clock.nowMs());
-  }
-
-  #featuresOf({ request }: BackendCall): ModelFeatures {
-    return this.#features.of(request?.model ?? '');
   }
 
   #hint(field: string | undefined): void {

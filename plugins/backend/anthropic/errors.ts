@@ -1,6 +1,12 @@
-import type { GatewayError, ResponseHeaders } from '../../../core/api/index.js';
-import { classOfStatus, createUpstreamError, type ErrorClass, retryAfterMsOf } from '../translate/upstream-error.js';
-import { isObject, type WireError } from './messages-wire.js';
+import {
+  type GatewayError,
+  isJsonObject,
+  parseJson,
+  type ResponseHeaders,
+  retryAfterMsOf,
+} from '../../../core/api/index.js';
+import { classOfStatus, createUpstreamError, type ErrorClass } from '../translate/upstream-error.js';
+import type { WireError } from './messages-wire.js';
 import { keptFields } from './response-headers.js';
 
 /** By `error.type`: what it means, and the status that goes with it where an event of a stream brings it. */
@@ -35,7 +41,7 @@ export function readHttpError(status: number, headers: ResponseHeaders, body: st
 
 /** An error inside an answer whose status was good. `error`: the member of that name. */
 export function readErrorEvent(error: unknown): GatewayError {
-  const known: WireError = isObject(error) ? error : {};
+  const known: WireError = isJsonObject(error) ? error : {};
   const message = textOf(known.message);
   const errorClass = classOf(known, message, 'internal');
   return createUpstreamError({ status: TYPES.get(known.type)?.[1] ?? 500, errorClass, message });
@@ -49,12 +55,8 @@ function classOf(error: WireError | undefined, message: string | undefined, othe
 }
 
 function parseError(body: string): WireError | undefined {
-  try {
-    const parsed: unknown = JSON.parse(body);
-    return isObject(parsed) && isObject(parsed.error) ? parsed.error : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = parseJson(body);
+  return isJsonObject(parsed) && isJsonObject(parsed.error) ? parsed.error : undefined;
 }
 
 function textOf(message: unknown): string | undefined {

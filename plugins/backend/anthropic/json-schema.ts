@@ -1,5 +1,4 @@
-import type { JsonObject } from '../../../core/api/index.js';
-import { isObject } from './messages-wire.js';
+import { isJsonObject, type JsonObject } from '../../../core/api/index.js';
 
 /** Nesting that nobody writes by hand; beyond it a schema is not sent as one. */
 const MAX_DEPTH = 100;
@@ -58,14 +57,14 @@ function cleanNode(node: JsonObject): JsonObject {
 function cleanValue(keyword: string, value: unknown): unknown {
   if (SCHEMA_KEYWORDS.has(keyword)) return cleanIfObject(value);
   if (LIST_KEYWORDS.has(keyword) && Array.isArray(value)) return value.map(cleanIfObject);
-  if (MAP_KEYWORDS.has(keyword) && isObject(value)) {
+  if (MAP_KEYWORDS.has(keyword) && isJsonObject(value)) {
     return Object.fromEntries(Object.entries(value).map(([name, schema]) => [name, cleanIfObject(schema)]));
   }
   return value;
 }
 
 function cleanIfObject(value: unknown): unknown {
-  return isObject(value) ? cleanNode(value) : value;
+  return isJsonObject(value) ? cleanNode(value) : value;
 }
 
 function isUnsupported(keyword: string, value: unknown): boolean {
@@ -75,7 +74,7 @@ function isUnsupported(keyword: string, value: unknown): boolean {
 }
 
 function isObjectSchema({ type, properties }: JsonObject): boolean {
-  return type === 'object' || (Array.isArray(type) && type.includes('object')) || isObject(properties);
+  return type === 'object' || (Array.isArray(type) && type.includes('object')) || isJsonObject(properties);
 }
 
 function isTooDeep(value: unknown, depth: number): boolean {

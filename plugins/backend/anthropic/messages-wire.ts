@@ -13,7 +13,3 @@ export interface WireError {
   type?: unknown;
   message?: unknown;
 }
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

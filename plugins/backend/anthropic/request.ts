@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import type { BackendCall, Conversation, JsonObject } from '../../../core/api/index.js';
+import { type BackendCall, type Conversation, isJsonObject, type JsonObject } from '../../../core/api/index.js';
+import { customToolNames } from '../translate/tool-arguments.js';
+import { COMMON_TOOL_NAMES, ToolNames } from '../translate/tool-names.js';
 import { SILENTLY_DROPPED, UnsupportedParams, unsupportedParameter } from '../translate/unsupported-params.js';
 import type { EncodedRequest } from '../translate/worker-dialect.js';
+import { MessagesDecoder } from './decoder.js';
 import { allowsFiles, betaHeader, versionHeader } from './headers.js';
-import { isObject } from './messages-wire.js';
 import type { ModelFeatures } from './model-features.js';
 import { planReasoning, type ReasoningPlan } from './reasoning.js';
 import { planResponseFormat, type ResponseFormatPlan } from './response-format.js';
 import { encodeSampling } from './sampling.js';
 import type { AnthropicSettings } from './settings.js';
-import { toolNamesOf } from './tool-names.js';
 import { encodeTools, forcesTool } from './tools.js';
 import { encodeTurns } from './turns.js';
 
@@ -37,7 +38,7 @@ export function encodeRequest(
 ): EncodedRequest {
   refuseWhatMustNotBeLost(conversation);
   const params = new UnsupportedParams(settings.unsupported);
-  const names = toolNamesOf(conversation.tools);
+  const names = new ToolNames(COMMON_TOOL_NAMES, conversation.tools);
   const beta = betaHeader(call.headers, conversation.extra.anthropic_beta, settings.betas);
   const format = planResponseFormat(conversation, features);
   const { tools, toolChoice } = encodeTools(conversation, { settings, features, names, params, format });
@@ -80,6 +81,7 @@ export function encodeRequest(
       ...(beta === undefined ? {} : { 'anthropic-beta': beta }),
     },
     dropped: params.dropped,
+    createDecoder: () => new MessagesDecoder(names, customToolNames(conversation.tools), format),
   };
 }
 
@@ -103,7 +105,7 @@ function outputConfig(
   { effort }: ReasoningPlan,
   format: ResponseFormatPlan,
 ): JsonObject | undefined {
-  const given = isObject(extra.output_config) ? extra.output_config : undefined;
+  const given = isJsonObject(extra.output_config) ? extra.output_config : undefined;
   if (given === undefined && effort === undefined && format.kind !== 'native') return undefined;
   return {
     ...(effort === undefined ? {} : { effort }),

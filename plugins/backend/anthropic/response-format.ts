@@ -1,7 +1,7 @@
 import { type Conversation, GatewayError, type JsonObject } from '../../../core/api/index.js';
+import { COMMON_TOOL_NAMES, ToolNames } from '../translate/tool-names.js';
 import { toOutputSchema } from './json-schema.js';
 import type { ModelFeatures } from './model-features.js';
-import { toolNamesOf } from './tool-names.js';
 
 const DEFAULT_TOOL_NAME = 'structured_output';
 const PARAM = 'response_format';
@@ -31,7 +31,7 @@ export function planResponseFormat(conversation: Conversation, features: ModelFe
   if (conversation.tools.length === 0 && isInputSchema(format.schema)) {
     return {
       kind: 'forced_tool',
-      name: toolNamesOf([]).toWorker(format.name === '' ? DEFAULT_TOOL_NAME : format.name),
+      name: new ToolNames(COMMON_TOOL_NAMES, []).toWorker(format.name === '' ? DEFAULT_TOOL_NAME : format.name),
       description: format.description ?? 'Takes the answer, which must be given by calling this tool.',
       schema: format.schema,
     };

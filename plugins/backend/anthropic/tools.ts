@@ -1,8 +1,13 @@
-import { type Conversation, GatewayError, type JsonObject, type ToolDeclaration } from '../../../core/api/index.js';
+import {
+  type Conversation,
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  type ToolDeclaration,
+} from '../../../core/api/index.js';
 import { customToolSchema } from '../translate/tool-arguments.js';
 import type { ToolNames } from '../translate/tool-names.js';
 import type { UnsupportedParams } from '../translate/unsupported-params.js';
-import { isObject } from './messages-wire.js';
 import type { ModelFeatures } from './model-features.js';
 import type { ResponseFormatPlan } from './response-format.js';
 import type { AnthropicSettings } from './settings.js';
@@ -94,11 +99,11 @@ function webSearchTool({ webSearch }: Conversation, { settings, params }: ToolCo
     return undefined;
   }
   const location = webSearch.user_location;
-  const approximate = isObject(location) ? location.approximate : undefined;
+  const approximate = isJsonObject(location) ? location.approximate : undefined;
   return {
     type: 'web_search_20250305',
     name: 'web_search',
-    ...(isObject(approximate) ? { user_location: { type: 'approximate', ...pickLocation(approximate) } } : {}),
+    ...(isJsonObject(approximate) ? { user_location: { type: 'approximate', ...pickLocation(approximate) } } : {}),
   };
 }
 

@@ -11,7 +11,7 @@ import { type ContentContext, encodeContentPart, encodeText, withCacheControl } 
 import type { RequestBlock, RequestMessage } from './messages-wire.js';
 import { isSignedReasoning } from './reasoning.js';
 import type { AnthropicSettings } from './settings.js';
-import { toolUseId } from './tool-names.js';
+import { toolUseId } from './tool-use-id.js';
 
 const PLACEHOLDER = '.';
 const NO_RESULT = '(no result)';

@@ -1,5 +1,5 @@
-import type { JsonObject } from '../../../core/api/index.js';
-import { isObject, SchemaExpander } from './schema-expander.js';
+import { isJsonObject, type JsonObject } from '../../../core/api/index.js';
+import { SchemaExpander } from './schema-expander.js';
 
 /** What a schema is for: numbers in an `enum` are kept as texts only in answers. */
 export type SchemaUse = 'parameters' | 'response';
@@ -56,7 +56,7 @@ class SchemaCleaner {
 
   /** `within`: references that led here. */
   clean(value: unknown, within: readonly string[], depth: number): JsonObject {
-    if (!isObject(value)) return {};
+    if (!isJsonObject(value)) return {};
     if (++this.#nodes > MAX_NODES || depth > MAX_DEPTH) return { type: 'object' };
     const { node, refs } = this.#expander.expand(value, within);
     const children = (child: unknown): JsonObject => this.clean(child, refs, depth + 1);
@@ -81,7 +81,7 @@ class SchemaCleaner {
 }
 
 function cleanProperties(value: unknown, children: (child: unknown) => JsonObject): JsonObject {
-  if (!isObject(value)) return {};
+  if (!isJsonObject(value)) return {};
   return Object.fromEntries(Object.entries(value).map(([name, child]) => [name, children(child)]));
 }
 
@@ -116,7 +116,7 @@ function cleanRequired(node: JsonObject): void {
     const names = node[key];
     if (names === undefined) continue;
     const known = Array.isArray(names)
-      ? names.filter((name) => isObject(node.properties) && Object.hasOwn(node.properties, String(name)))
+      ? names.filter((name) => isJsonObject(node.properties) && Object.hasOwn(node.properties, String(name)))
       : [];
     if (known.length === 0) delete node[key];
     else node[key] = [...new Set(known)];

@@ -1,4 +1,4 @@
-import { GatewayError, type JsonObject, type TokenUsage } from '../../../core/api/index.js';
+import { GatewayError, isJsonObject, type JsonObject, parseJson, type TokenUsage } from '../../../core/api/index.js';
 import { redactMessage } from '../../../core/inference/redact-message.js';
 import type { AnswerDecoder, EmitDelta } from '../translate/worker-dialect.js';
 import { CandidateDecoder } from './candidate-decoder.js';
@@ -111,14 +111,9 @@ function failedGeneration({ finishReason, finishMessage }: CandidateDecoder): Ga
 
 /** Without `alt=sse`, and on some gateways, an event is an array of one. */
 function parseEvent(data: string): GeminiAnswer {
-  let value: unknown;
-  try {
-    value = JSON.parse(data);
-  } catch {
-    value = undefined;
-  }
-  if (Array.isArray(value) && value.length === 1) value = value[0];
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  const parsed = parseJson(data);
+  const value: unknown = Array.isArray(parsed) && parsed.length === 1 ? parsed[0] : parsed;
+  if (isJsonObject(value)) return value;
   throw new GatewayError('upstream_protocol_error', 'The worker sent an event that is no JSON object', {
     details: 'event_not_json',
   });

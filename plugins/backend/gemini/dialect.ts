@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import type { BackendCall, Clock, Conversation } from '../../../core/api/index.js';
+import type { Clock } from '../../../core/api/index.js';
+import { customToolNames } from '../translate/tool-arguments.js';
 import { type ToolNameRule, ToolNames } from '../translate/tool-names.js';
 import { UnsupportedParams } from '../translate/unsupported-params.js';
 import type { WorkerDialect } from '../translate/worker-dialect.js';
@@ -9,7 +10,7 @@ import { readGeminiError } from './errors.js';
 import { ModelFeatures } from './model-features.js';
 import { featureOverrides, type GeminiSettings } from './settings.js';
 import { ThoughtSignatures } from './thought-signatures.js';
-import { functionNames, maySearch } from './tools.js';
+import { maySearch } from './tools.js';
 
 const NAME_RULE: ToolNameRule = {
   valid: /^[A-Za-z_][A-Za-z0-9_.:-]{0,63}$/,
@@ -30,41 +31,31 @@ export interface GeminiServices {
 export function createGeminiDialect(settings: GeminiSettings, services: GeminiServices): WorkerDialect {
   const { clock, signatures = new ThoughtSignatures(services.clock), makeId = randomCallId } = services;
   const models = new ModelFeatures(featureOverrides(settings.models));
-  const namesOf = (conversation: Conversation): ToolNames => new ToolNames(NAME_RULE, functionNames(conversation));
   return {
     type: 'gemini',
     nativeApis: [],
     encode(conversation, call) {
-      const model = modelOf(call);
+      const model = (call.request?.model ?? '').replace(/^models\//, '');
+      const { tools } = conversation;
+      const names = new ToolNames(NAME_RULE, tools);
+      const features = models.of(model);
       const unsupported = new UnsupportedParams(settings.unsupported);
-      const names = namesOf(conversation);
-      return encodeRequest(conversation, model, {
-        settings,
-        features: models.of(model),
-        names,
-        unsupported,
-        signatures,
-      });
-    },
-    createDecoder(conversation, call) {
-      const customs = conversation.tools.filter((tool) => tool.kind === 'custom');
-      return new GeminiDecoder({
-        names: namesOf(conversation),
-        customTools: new Set(customs.map(({ name }) => name)),
-        signatures,
-        signatureInId: settings.signature_in_id ?? models.of(modelOf(call)).signaturesRequired,
-        parallelCalls: conversation.parallelToolCalls !== false,
-        codeInContent: settings.code_in_content,
-        maySearch: maySearch(conversation),
-        makeId,
-      });
+      const context = { settings, features, names, unsupported, signatures };
+      const createDecoder = (): GeminiDecoder =>
+        new GeminiDecoder({
+          names,
+          customTools: customToolNames(tools),
+          signatures,
+          signatureInId: settings.signature_in_id ?? features.signaturesRequired,
+          parallelCalls: conversation.parallelToolCalls !== false,
+          codeInContent: settings.code_in_content,
+          maySearch: maySearch(conversation),
+          makeId,
+        });
+      return { ...encodeRequest(conversation, model, context), createDecoder };
     },
     readError: (status, headers, body) => readGeminiError(status, headers, body, clock.nowMs()),
   };
-}
-
-function modelOf({ request }: BackendCall): string {
-  return (request?.model ?? '').replace(/^models\//, '');
 }
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';

@@ -8,8 +8,12 @@ import { encodeThinking } from './reasoning.js';
 import { encodeResponseFormat } from './response-format.js';
 import { encodeTools, functionNames } from './tools.js';
 
-/** `model`: without `models/`. */
-export function encodeRequest(conversation: Conversation, model: string, context: EncodeContext): EncodedRequest {
+/** Writes a conversation as a request to `generateContent`. `model`: without `models/`. */
+export function encodeRequest(
+  conversation: Conversation,
+  model: string,
+  context: EncodeContext,
+): Omit<EncodedRequest, 'createDecoder'> {
   const extensions = readExtensions(conversation, context.unsupported);
   const { contents, system } = encodeContents(conversation.turns, context);
   const tools = encodeTools(conversation, context);

@@ -1,5 +1,11 @@
-import type { GatewayError, JsonObject, ResponseHeaders } from '../../../core/api/index.js';
-import { classOfStatus, createUpstreamError, type ErrorClass, retryAfterMsOf } from '../translate/upstream-error.js';
+import {
+  type GatewayError,
+  type JsonObject,
+  parseJson,
+  type ResponseHeaders,
+  retryAfterMsOf,
+} from '../../../core/api/index.js';
+import { classOfStatus, createUpstreamError, type ErrorClass } from '../translate/upstream-error.js';
 
 /** Google's canonical statuses. */
 const CLASSES: Readonly<Record<string, ErrorClass>> = {
@@ -87,13 +93,8 @@ function retryDelayMs(details: readonly unknown[]): number | undefined {
 }
 
 function errorOf(body: string): GoogleError | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-  if (Array.isArray(value)) value = value[0];
+  const parsed = parseJson(body);
+  const value: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
   const error = (value as JsonObject | null | undefined)?.error;
   return typeof error === 'object' && error !== null ? error : undefined;
 }

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../../core/api/index.js';
+import { isJsonObject, type JsonObject } from '../../../core/api/index.js';
 
 /** A node whose own composition is resolved; its children are as they came. */
 export interface ExpandedNode {
@@ -66,7 +66,7 @@ export class SchemaExpander {
       if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return undefined;
       at = (at as JsonObject)[key];
     }
-    return isObject(at) ? at : undefined;
+    return isJsonObject(at) ? at : undefined;
   }
 
   /** Takes null branches out and merges a last one up; undefined when several real branches are left as they are. */
@@ -78,23 +78,19 @@ export class SchemaExpander {
     if (real.length === 0) return { ...rest, ...nullable };
     if (real.length === 1) {
       const only = real[0];
-      return isObject(only) ? merge({ ...rest, ...nullable }, only) : { ...rest, ...nullable };
+      return isJsonObject(only) ? merge({ ...rest, ...nullable }, only) : { ...rest, ...nullable };
     }
     return real.length === branches.length ? undefined : { ...rest, ...nullable, anyOf: real };
   }
 
   #isNull(branch: unknown): boolean {
-    if (!isObject(branch)) return false;
+    if (!isJsonObject(branch)) return false;
     const node = typeof branch.$ref === 'string' ? (this.#lookUp(branch.$ref) ?? branch) : branch;
     if (typeof node.type === 'string') return node.type.toLowerCase() === 'null';
     if (Array.isArray(node.type) && node.type.length > 0) return node.type.every((type) => type === 'null');
     if ('const' in node) return node.const === null;
     return Array.isArray(node.enum) && node.enum.length > 0 && node.enum.every((value) => value === null);
   }
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function withoutKey(node: JsonObject, key: string): JsonObject {
@@ -115,14 +111,14 @@ function unescapeStep(step: string): string {
 }
 
 function mergeAll(node: JsonObject): JsonObject {
-  const branches = (node.allOf as unknown[]).slice(0, MAX_BRANCHES).filter(isObject);
+  const branches = (node.allOf as unknown[]).slice(0, MAX_BRANCHES).filter(isJsonObject);
   return branches.reduce(merge, withoutKey(node, 'allOf'));
 }
 
 /** What holds of both: properties and required names together, nested compositions one after the other; else the first wins. */
 function merge(first: JsonObject, second: JsonObject): JsonObject {
   const merged: JsonObject = { ...second, ...first };
-  if (isObject(first.properties) && isObject(second.properties)) {
+  if (isJsonObject(first.properties) && isJsonObject(second.properties)) {
     merged.properties = { ...second.properties, ...first.properties };
   }
   if (Array.isArray(first.required) && Array.isArray(second.required)) {

@@ -1,16 +1,16 @@
-import {
-  type Backend,
-  type BackendCall,
-  type BackendSink,
-  GatewayError,
-  type InferenceRequest,
-  type UpstreamClient,
-  type UpstreamExchange,
-  type UpstreamHandler,
-  type Worker,
+import type {
+  Backend,
+  BackendCall,
+  BackendSink,
+  InferenceRequest,
+  UpstreamClient,
+  UpstreamExchange,
+  UpstreamHandler,
+  Worker,
 } from '../../../core/api/index.js';
+import { COUNT_TOKENS, missingApi } from '../missing-api.js';
 import { WorkerAddresses } from '../translate/worker-addresses.js';
-import { noTokenizer, TokenCount } from './token-count.js';
+import { TokenCount } from './token-count.js';
 import { type TokenizeInput, tokenizeBody } from './tokenize-request.js';
 
 /** Client apis that engines with an OpenAI surface take as they are. */
@@ -35,14 +35,13 @@ export interface HttpDialect {
   readonly missingApis: readonly string[];
   /** Changes what is forwarded: the request, which is this attempt's own, and the head. Absent: nothing is changed. */
   prepare?(request: InferenceRequest, call: BackendCall): void;
+  /** Whether `prepare` has anything to do for a worker. Default: for any. */
+  prepares?(worker: Worker): boolean;
   /** What stands in the worker's paths for the `/v1` of the client's. Default the same. */
   readonly versionPath?: string;
   /** What its `/tokenize` takes, by which tokens are counted where it has no endpoint for that. Absent: it has none. */
   readonly tokenize?: TokenizeInput;
 }
-
-/** The api that asks how many tokens a request is. */
-const COUNT_TOKENS = 'count_tokens';
 
 /**
  * Backend of workers that speak the client's dialect over HTTP: the body goes out byte for byte, the answer comes back
@@ -85,7 +84,7 @@ export class HttpBackend implements Backend {
     const { headers, request } = call;
     let body: Buffer | undefined;
     if (request !== undefined) {
-      if (this.#missingApis.has(request.api)) throw createMissingApiError(request.api);
+      if (this.#missingApis.has(request.api)) throw missingApi(request.api);
       body = this.#prepared(request, call).bytes();
       headers.set('content-type', request.contentType);
     }
@@ -131,11 +130,12 @@ export class HttpBackend implements Backend {
 
   /** As this worker gets it. A changed one is this attempt's own: the next may go to a worker of another kind. */
   #prepared(request: InferenceRequest, call: BackendCall): InferenceRequest {
-    const { dpRank } = call;
+    const { dpRank, worker } = call;
     const ranked = dpRank !== undefined && request.format === 'json';
-    if (!ranked && this.#dialect.prepare === undefined) return request;
+    const prepared = this.#dialect.prepare !== undefined && this.#dialect.prepares?.(worker) !== false;
+    if (!ranked && !prepared) return request;
     const own = request.fork();
-    this.#dialect.prepare?.(own, call);
+    if (prepared) this.#dialect.prepare?.(own, call);
     // The field is SGLang's.
     if (ranked) own.setField('data_parallel_rank', String(dpRank));
     return own;
@@ -145,11 +145,4 @@ export class HttpBackend implements Backend {
     const { versionPath } = this.#dialect;
     return versionPath !== undefined && path.startsWith('/v1/') ? versionPath + path.slice('/v1'.length) : path;
   }
-}
-
-function createMissingApiError(api: string): GatewayError {
-  if (api === COUNT_TOKENS) return noTokenizer();
-  return new GatewayError('endpoint_not_supported', 'The engine that serves this model does not have this endpoint', {
-    details: 'api_missing_in_engine',
-  });
 }

@@ -2,10 +2,15 @@ import {
   type BackendSink,
   GatewayError,
   type HeaderMap,
+  isJsonObject,
+  type JsonObject,
+  parseJson,
   ResponseHeaders,
   type UpstreamExchange,
   type UpstreamHandler,
 } from '../../../core/api/index.js';
+
+import { COUNT_TOKENS, missingApi } from '../missing-api.js';
 
 /** Of an answer, bytes: `/tokenize` lists the id of each token. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -73,7 +78,7 @@ export class TokenCount implements UpstreamExchange {
 
   #onTokens(headers: ResponseHeaders, body: Buffer): void {
     if (isMissingEndpoint(headers.status, body)) {
-      this.#sink.onError(noTokenizer());
+      this.#sink.onError(missingApi(COUNT_TOKENS));
       return;
     }
     if (headers.status !== 200) {
@@ -98,12 +103,6 @@ export class TokenCount implements UpstreamExchange {
   }
 }
 
-/** The answer to a question that no worker of this kind can answer. */
-export function noTokenizer(): GatewayError {
-  const message = 'The workers of this model cannot count tokens';
-  return new GatewayError('not_supported_by_provider', message, { details: 'count_tokens_missing' });
-}
-
 /**
  * Whether a status says that the path does not exist; a model that does not is a 404 as well, but with an error of the
  * engine's own in it, where a path has only its framework's `detail`.
@@ -121,13 +120,9 @@ function readCount(body: Buffer): number | undefined {
   return typeof count === 'number' && Number.isSafeInteger(count) && count >= 0 ? count : undefined;
 }
 
-function parse(body: Buffer): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
+function parse(body: Buffer): JsonObject | undefined {
+  const value = parseJson(body.toString('utf8'));
+  return isJsonObject(value) ? value : undefined;
 }
 
 /** Reads an answer to its end before anything is made of it. Errors go on up. */

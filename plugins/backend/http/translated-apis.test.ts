@@ -5,15 +5,13 @@ import {
   type BackendSink,
   type ClientApi,
   type GatewayError,
-  type InferenceRequest,
   RequestHeaders,
   ResponseHeaders,
   type UpstreamExchange,
   type UpstreamHandler,
   type Worker,
 } from '../../../core/api/index.js';
-import { readInferenceRequest } from '../../../core/inference/inference-request.js';
-import { JsonScanner } from '../../../core/inference/json-scan.js';
+import { jsonRequest } from '../../../core/testing/index.js';
 import messagesApi from '../../api/messages/plugin.js';
 import { ChatDialect } from '../openai_chat/dialect.js';
 import { CHAT_FLAVOURS } from '../openai_chat/flavour.js';
@@ -62,8 +60,7 @@ const WORKER = { url: 'http://w' } as Worker;
 
 function callOf(fields: object = {}): BackendCall {
   const body = { model: 'm', max_tokens: 5, messages: [{ role: 'user', content: 'Hi' }], ...fields };
-  const bytes = Buffer.from(JSON.stringify(body));
-  const request = readInferenceRequest(api, 'application/json', bytes, new JsonScanner()) as InferenceRequest;
+  const request = jsonRequest(body, api);
   return {
     worker: WORKER,
     headers: new RequestHeaders('POST', '/v1/messages', '', 'http', ['anthropic-version', '2023-06-01']),

@@ -2,9 +2,9 @@ import {
   type Backend,
   type BackendCall,
   type BackendSink,
-  type ClientApi,
   GatewayError,
   type InferenceRequest,
+  type RequestRules,
   type UpstreamExchange,
   type UpstreamHandler,
   type Worker,
@@ -30,16 +30,7 @@ export interface ForwardingBackend extends Backend {
 }
 
 /** What a translated request is from here on: one of a chat client. */
-const CHAT_API: ClientApi = {
-  type: 'chat',
-  paths: ['/v1/chat/completions'],
-  requestFormat: 'json',
-  streams: true,
-  terminator: 'done',
-  errorDialect: 'openai',
-  requestIdPrefix: 'chatcmpl-',
-  requiresModel: true,
-};
+const CHAT_API: RequestRules = { type: 'chat', requestFormat: 'json', requiresModel: true };
 
 /** Fields of the clients' heads that mean nothing to a chat API. */
 const FOREIGN_HEADERS = ['anthropic-version', 'anthropic-beta', 'anthropic-dangerous-direct-browser-access'] as const;
@@ -97,8 +88,8 @@ export class TranslatedApis implements Backend {
 
   #translate(request: InferenceRequest, call: BackendCall, sink: BackendSink): UpstreamExchange {
     const conversation = request.conversation();
-    const { path, body, headers: own = {}, dropped } = this.#dialect.encode(conversation, call);
-    const decoder = this.#dialect.createDecoder(conversation, call);
+    const encoded = this.#dialect.encode(conversation, call);
+    const { path, body, headers: own = {} } = encoded;
     const { headers } = call;
     headers.path = path;
     for (const name of FOREIGN_HEADERS) headers.delete(name);
@@ -107,7 +98,7 @@ export class TranslatedApis implements Backend {
     const bytes = Buffer.from(JSON.stringify(body), 'utf8');
     const chat = readInferenceRequest(CHAT_API, 'application/json', bytes, this.#scanner);
     if (GatewayError.is(chat)) throw chat;
-    const exchange = new TranslatedExchange(this.#dialect, decoder, dropped, sink);
+    const exchange = new TranslatedExchange(this.#dialect, encoded, sink);
     return this.#forwarding.forward({ ...call, request: chat }, exchange);
   }
 }

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { ClientApi, InferenceRequest } from '../../../core/api/index.js';
-import { readInferenceRequest } from '../../../core/inference/inference-request.js';
-import { JsonScanner } from '../../../core/inference/json-scan.js';
+import type { InferenceRequest } from '../../../core/api/index.js';
+import { jsonRequest } from '../../../core/testing/index.js';
 import { prepareXaiResponses } from '../xai/responses-input.js';
 import { Treatment, treatmentSchema } from './treatment.js';
 
 function read(body: object, type = 'chat'): InferenceRequest {
-  const api = { type, requestFormat: 'json', requiresModel: false } as ClientApi;
-  const bytes = Buffer.from(JSON.stringify(body));
-  return readInferenceRequest(api, 'application/json', bytes, new JsonScanner()) as InferenceRequest;
+  return jsonRequest(body, { type, requestFormat: 'json', requiresModel: false });
 }
 
 function treated(settings: object, body: object, type?: string): unknown {

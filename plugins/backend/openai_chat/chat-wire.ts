@@ -1,14 +1,16 @@
-import type { FinishReason, JsonObject, TextLogprobs, TokenUsage } from '../../../core/api/index.js';
+import {
+  type FinishReason,
+  isJsonObject,
+  type JsonObject,
+  type TextLogprobs,
+  type TokenUsage,
+} from '../../../core/api/index.js';
 import { UsageCounts } from '../../../core/inference/usage-counts.js';
 
 /** Answers of chat completions as workers write them: nothing is taken for granted but that it is JSON. */
 
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 export function objectsIn(value: unknown): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isObject) : [];
+  return Array.isArray(value) ? value.filter(isJsonObject) : [];
 }
 
 /** Undefined for anything but a text with something in it. */
@@ -19,7 +21,7 @@ export function textOf(value: unknown): string | undefined {
 /** `usage` of an answer or a chunk; also where Groq puts it (`x_groq.usage`). */
 export function usageOf(body: JsonObject): TokenUsage | undefined {
   const counts = new UsageCounts();
-  counts.read(isObject(body.usage) ? body.usage : isObject(body.x_groq) ? body.x_groq.usage : undefined);
+  counts.read(isJsonObject(body.usage) ? body.usage : isJsonObject(body.x_groq) ? body.x_groq.usage : undefined);
   return counts.toUsage('openai');
 }
 
@@ -48,7 +50,7 @@ export function matchedStopOf(choice: JsonObject): string | number | undefined {
 }
 
 export function logprobsOf(choice: JsonObject): TextLogprobs | undefined {
-  const content = isObject(choice.logprobs) ? objectsIn(choice.logprobs.content) : [];
+  const content = isJsonObject(choice.logprobs) ? objectsIn(choice.logprobs.content) : [];
   if (content.length === 0) return undefined;
   return { content: content.map((entry) => ({ ...tokenOf(entry), top: objectsIn(entry.top_logprobs).map(tokenOf) })) };
 }

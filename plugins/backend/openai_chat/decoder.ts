@@ -1,8 +1,8 @@
-import type { Conversation, JsonObject, UrlCitation } from '../../../core/api/index.js';
+import { isJsonObject, type JsonObject, parseJson, type UrlCitation } from '../../../core/api/index.js';
 import { customToolInput } from '../translate/tool-arguments.js';
 import type { ToolNames } from '../translate/tool-names.js';
 import type { AnswerDecoder, EmitDelta } from '../translate/worker-dialect.js';
-import { isObject, logprobsOf, matchedStopOf, objectsIn, reasonOf, textOf, usageOf } from './chat-wire.js';
+import { logprobsOf, matchedStopOf, objectsIn, reasonOf, textOf, usageOf } from './chat-wire.js';
 import { brokenAnswer, readErrorEvent } from './errors.js';
 
 const ID_PREFIX = 'chatcmpl-';
@@ -35,8 +35,8 @@ export class ChatDecoder implements AnswerDecoder {
   #started = false;
 
   /** `wrapped`: custom tools that the worker knows as functions, by the client's name. */
-  constructor(conversation: Conversation, names: ToolNames, wrapped: ReadonlySet<string>) {
-    this.#expectedChoices = conversation.choices;
+  constructor(choices: number, names: ToolNames, wrapped: ReadonlySet<string>) {
+    this.#expectedChoices = choices;
     this.#names = names;
     this.#wrapped = wrapped;
   }
@@ -46,7 +46,7 @@ export class ChatDecoder implements AnswerDecoder {
     this.#start(answer, emit);
     for (const [at, choice] of objectsIn(answer.choices).entries()) {
       const index = indexOf(choice, at);
-      if (isObject(choice.message)) this.#message(index, choice.message, choice, emit);
+      if (isJsonObject(choice.message)) this.#message(index, choice.message, choice, emit);
       this.#finish(index, choice, textOf(choice.finish_reason) ?? 'stop', emit);
     }
     this.#usage(answer, emit);
@@ -62,8 +62,8 @@ export class ChatDecoder implements AnswerDecoder {
     if (choices.length > 0 || textOf(chunk.id) !== undefined) this.#start(chunk, emit);
     for (const [at, choice] of choices.entries()) {
       const index = indexOf(choice, at);
-      const delta = isObject(choice.delta) ? choice.delta : choice.message;
-      if (isObject(delta)) this.#message(index, delta, choice, emit);
+      const delta = isJsonObject(choice.delta) ? choice.delta : choice.message;
+      if (isJsonObject(delta)) this.#message(index, delta, choice, emit);
       const reason = textOf(choice.finish_reason);
       if (reason !== undefined) this.#finish(index, choice, reason, emit);
     }
@@ -128,13 +128,13 @@ export class ChatDecoder implements AnswerDecoder {
       if (citation !== undefined) emit({ kind: 'annotation', choice, annotation: citation });
     }
     for (const image of objectsIn(message.images)) {
-      const url = isObject(image.image_url) ? textOf(image.image_url.url) : undefined;
+      const url = isJsonObject(image.image_url) ? textOf(image.image_url.url) : undefined;
       if (url !== undefined) emit({ kind: 'image', choice, url });
     }
-    const sound = isObject(message.audio) ? textOf(message.audio.data) : undefined;
+    const sound = isJsonObject(message.audio) ? textOf(message.audio.data) : undefined;
     if (sound !== undefined) emit({ kind: 'audio', choice, mediaType: 'audio/wav', data: sound });
     for (const [at, call] of objectsIn(message.tool_calls).entries()) this.#toolCall(choice, call, at, emit);
-    if (isObject(message.function_call)) {
+    if (isJsonObject(message.function_call)) {
       this.#toolCall(choice, { index: 0, function: message.function_call }, 0, emit);
     }
   }
@@ -143,8 +143,8 @@ export class ChatDecoder implements AnswerDecoder {
     const choice = this.#choice(choiceIndex);
     const id = textOf(call.id);
     const index = typeof call.index === 'number' ? call.index : placeOf(id, at, choice);
-    const custom = isObject(call.custom) ? call.custom : undefined;
-    const called = custom ?? (isObject(call.function) ? call.function : {});
+    const custom = isJsonObject(call.custom) ? call.custom : undefined;
+    const called = custom ?? (isJsonObject(call.function) ? call.function : {});
     const workerName = textOf(called.name);
     const name = workerName === undefined ? undefined : this.#names.toClient(workerName);
     const text = argumentsOf(custom === undefined ? called.arguments : called.input);
@@ -216,7 +216,7 @@ function argumentsOf(value: unknown): string | undefined {
 }
 
 function citationOf({ url_citation: citation }: JsonObject): UrlCitation | undefined {
-  if (!isObject(citation)) return undefined;
+  if (!isJsonObject(citation)) return undefined;
   const { url, title, start_index: start, end_index: end } = citation;
   if (typeof url !== 'string') return undefined;
   return {
@@ -228,10 +228,6 @@ function citationOf({ url_citation: citation }: JsonObject): UrlCitation | undef
 }
 
 function parseChunk(data: string): JsonObject | undefined {
-  try {
-    const parsed: unknown = JSON.parse(data);
-    return isObject(parsed) ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = parseJson(data);
+  return isJsonObject(parsed) ? parsed : undefined;
 }

@@ -1,10 +1,11 @@
 import type { BackendCall, Clock, Conversation, GatewayError, ResponseHeaders } from '../../../core/api/index.js';
+import { COMMON_TOOL_NAMES, ToolNames } from '../translate/tool-names.js';
 import { UnsupportedParams } from '../translate/unsupported-params.js';
-import type { AnswerDecoder, EncodedRequest, WorkerDialect } from '../translate/worker-dialect.js';
+import type { EncodedRequest, WorkerDialect } from '../translate/worker-dialect.js';
 import { ChatDecoder } from './decoder.js';
 import { encodeMessages } from './encode-messages.js';
 import { encodeSettings } from './encode-settings.js';
-import { chatToolNames, encodeTools, wrappedTools } from './encode-tools.js';
+import { encodeTools, wrappedTools } from './encode-tools.js';
 import { keepField, readHttpError } from './errors.js';
 import { type ChatFlavour, isReasoningModel } from './flavour.js';
 
@@ -26,7 +27,7 @@ export class ChatDialect implements WorkerDialect {
   encode(conversation: Conversation, call: BackendCall): EncodedRequest {
     const flavour = this.#flavourOf(call);
     const model = call.request?.model ?? '';
-    const names = chatToolNames(conversation);
+    const names = new ToolNames(COMMON_TOOL_NAMES, conversation.tools);
     const systemRole = flavour.kind === 'openai' && isReasoningModel(model) ? 'developer' : 'system';
     const context = { flavour, model, systemRole, names } as const;
     const unsupported = new UnsupportedParams(flavour.unsupported);
@@ -37,15 +38,12 @@ export class ChatDialect implements WorkerDialect {
       ...encodeTools(conversation, context),
       ...encodeSettings(conversation, flavour, model, stopParam, unsupported),
     };
-    return { path: '/v1/chat/completions', body, dropped: unsupported.dropped };
-  }
-
-  createDecoder(conversation: Conversation, call: BackendCall): AnswerDecoder {
-    return new ChatDecoder(
-      conversation,
-      chatToolNames(conversation),
-      wrappedTools(conversation, this.#flavourOf(call)),
-    );
+    return {
+      path: '/v1/chat/completions',
+      body,
+      dropped: unsupported.dropped,
+      createDecoder: () => new ChatDecoder(conversation.choices, names, wrappedTools(conversation, flavour)),
+    };
   }
 
   readError(status: number, headers: ResponseHeaders, body: string): GatewayError {

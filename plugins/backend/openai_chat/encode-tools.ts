@@ -1,28 +1,12 @@
 import { type Conversation, GatewayError, type JsonObject, type ToolDeclaration } from '../../../core/api/index.js';
-import { customToolSchema } from '../translate/tool-arguments.js';
-import { ToolNames } from '../translate/tool-names.js';
+import { customToolNames, customToolSchema } from '../translate/tool-arguments.js';
 import type { EncodeContext } from './encode-messages.js';
 import type { ChatFlavour } from './flavour.js';
-
-/** OpenAI's rule, which its imitators share. */
-const NAME_RULE = {
-  valid: /^[A-Za-z0-9_-]{1,64}$/,
-  invalidCharacters: /[^A-Za-z0-9_-]/g,
-  start: /^[A-Za-z0-9_-]/,
-  maxLength: 64,
-} as const;
-
-export function chatToolNames(conversation: Conversation): ToolNames {
-  return new ToolNames(
-    NAME_RULE,
-    conversation.tools.flatMap((tool) => (tool.kind === 'vendor' ? [] : [tool.name])),
-  );
-}
 
 /** Custom tools that the worker knows as functions with one argument, by the client's name. */
 export function wrappedTools(conversation: Conversation, flavour: ChatFlavour): ReadonlySet<string> {
   if (flavour.kind === 'openai') return new Set();
-  return new Set(conversation.tools.flatMap((tool) => (tool.kind === 'custom' ? [tool.name] : [])));
+  return customToolNames(conversation.tools);
 }
 
 /** `tools`, `tool_choice`, `parallel_tool_calls`; nothing without tools, where chat refuses the other two. */

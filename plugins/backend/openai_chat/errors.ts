@@ -1,7 +1,14 @@
-import { GatewayError, type JsonObject, type ResponseHeaders } from '../../../core/api/index.js';
+import {
+  GatewayError,
+  isJsonObject,
+  type JsonObject,
+  parseJson,
+  type ResponseHeaders,
+  retryAfterMsOf,
+} from '../../../core/api/index.js';
 import { INVALID_IMAGE_MESSAGE, INVALID_IMAGE_URL } from '../../../core/inference/redact-message.js';
-import { classOfStatus, createUpstreamError, type ErrorClass, retryAfterMsOf } from '../translate/upstream-error.js';
-import { isObject, objectsIn, textOf } from './chat-wire.js';
+import { classOfStatus, createUpstreamError, type ErrorClass } from '../translate/upstream-error.js';
+import { objectsIn, textOf } from './chat-wire.js';
 
 /** By `error.code` or `error.type`. */
 const WORDS: Readonly<Record<string, ErrorClass>> = {
@@ -41,7 +48,7 @@ export function readHttpError(status: number, headers: ResponseHeaders, body: st
 
 /** An error inside an answer whose status was good. `error`: the member of that name. */
 export function readErrorEvent(error: unknown): GatewayError {
-  const known: JsonObject = isObject(error) ? error : { message: error };
+  const known: JsonObject = isJsonObject(error) ? error : { message: error };
   const status = typeof known.code === 'number' && known.code >= 400 && known.code <= 599 ? known.code : 500;
   const message = messageOf(known);
   return createUpstreamError({ status, errorClass: classOf(known, message, classOfStatus(status)), message });
@@ -66,14 +73,9 @@ function classOf(error: JsonObject | undefined, message: string | undefined, oth
 
 /** `{ error: {…} }`, `{ error: "…" }`, and the bare objects of older engines. Undefined for what is no JSON object. */
 function parseError(body: string): JsonObject | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-  if (!isObject(parsed)) return undefined;
-  if (isObject(parsed.error)) return parsed.error;
+  const parsed = parseJson(body);
+  if (!isJsonObject(parsed)) return undefined;
+  if (isJsonObject(parsed.error)) return parsed.error;
   return typeof parsed.error === 'string' ? { message: parsed.error } : parsed;
 }
 

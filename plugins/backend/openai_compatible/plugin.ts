@@ -1,4 +1,4 @@
-import { API_VERSION, type BackendCall, Clock, defineBackend, UpstreamClient } from '../../../core/api/index.js';
+import { API_VERSION, Clock, defineBackend, UpstreamClient } from '../../../core/api/index.js';
 import { HttpBackend, OPENAI_APIS } from '../http/http-backend.js';
 import { messagesRules, messagesSetting } from '../http/messages-setting.js';
 import { TranslatedApis } from '../http/translated-apis.js';
@@ -28,9 +28,8 @@ export default defineBackend({
         nativeApis: [...OPENAI_APIS, 'generate'],
         missingApis: [],
         tokenize: 'messages',
-        prepare: (request, { worker }: BackendCall) => {
-          if (worker.runtime === 'external') treatment.apply(request);
-        },
+        prepares: (worker) => worker.runtime === 'external',
+        prepare: (request) => treatment.apply(request),
       },
       client,
     );

@@ -1,4 +1,5 @@
-import type { JsonObject, ToolCallPart } from '../../../core/api/index.js';
+import type { JsonObject, ToolCallPart, ToolDeclaration } from '../../../core/api/index.js';
+import { argumentsObject } from '../../../core/inference/call-arguments.js';
 
 /** Name of the one argument that stands for the text of a `custom` tool in dialects whose tools take objects. */
 export const CUSTOM_TOOL_INPUT = 'input';
@@ -8,17 +9,12 @@ export const CUSTOM_TOOL_INPUT = 'input';
  * not make a conversation unusable.
  */
 export function toolArguments(call: ToolCallPart): JsonObject {
-  const text = call.arguments;
-  if (call.custom === true) return { [CUSTOM_TOOL_INPUT]: text };
-  if (text.trim() === '') return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { _raw_arguments: text };
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
-  return { value };
+  return call.custom === true ? { [CUSTOM_TOOL_INPUT]: call.arguments } : argumentsObject(call.arguments);
+}
+
+/** Names of the tools that take text. */
+export function customToolNames(tools: readonly ToolDeclaration[]): ReadonlySet<string> {
+  return new Set(tools.flatMap((tool) => (tool.kind === 'custom' ? [tool.name] : [])));
 }
 
 /** Schema of a `custom` tool's arguments: one text, with what OpenAI's `format` says about it as a hint. */

@@ -10,15 +10,21 @@ const RULE: ToolNameRule = {
   maxLength: 64,
 };
 
+const namesOf = (...names: string[]): ToolNames =>
+  new ToolNames(
+    RULE,
+    names.map((name) => ({ kind: 'function', name, param: 'tools[0]' })),
+  );
+
 describe('names of tools in a dialect', () => {
   it('stay where the rule allows them', () => {
-    const names = new ToolNames(RULE, ['get_weather']);
+    const names = namesOf('get_weather');
     assert.equal(names.toWorker('get_weather'), 'get_weather');
     assert.equal(names.toClient('get_weather'), 'get_weather');
   });
 
   it('are rewritten where it does not, those of history too', () => {
-    const names = new ToolNames(RULE, ['files/read', '9lives']);
+    const names = namesOf('files/read', '9lives');
     assert.equal(names.toWorker('files/read'), 'files_read');
     assert.equal(names.toWorker('9lives'), '_9lives');
     assert.equal(names.toClient('files_read'), 'files/read');
@@ -30,7 +36,7 @@ describe('names of tools in a dialect', () => {
     const name = fc.string({ unit: fc.constantFrom('a', 'b', '/', '.', '_', '1', 'é'), minLength: 1, maxLength: 90 });
     fc.assert(
       fc.property(fc.uniqueArray(name, { maxLength: 6 }), (declared) => {
-        const names = new ToolNames(RULE, declared);
+        const names = namesOf(...declared);
         const sent = declared.map((each) => names.toWorker(each));
         assert.equal(new Set(sent).size, declared.length);
         for (const each of sent) assert.match(each, RULE.valid);

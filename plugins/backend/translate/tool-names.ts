@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ToolDeclaration } from '../../../core/api/index.js';
 
 /** Which names of tools a dialect takes. */
 export interface ToolNameRule {
@@ -10,6 +11,14 @@ export interface ToolNameRule {
   /** Characters. */
   readonly maxLength: number;
 }
+
+/** OpenAI's rule, which most share, Anthropic among them. */
+export const COMMON_TOOL_NAMES: ToolNameRule = {
+  valid: /^[A-Za-z0-9_-]{1,64}$/,
+  invalidCharacters: /[^A-Za-z0-9_-]/g,
+  start: /^[A-Za-z0-9_-]/,
+  maxLength: 64,
+};
 
 /** Hexadecimal digits of the name's hash behind what was cut. */
 const HASH_LENGTH = 6;
@@ -23,9 +32,10 @@ export class ToolNames {
   readonly #toWorker = new Map<string, string>();
   readonly #toClient = new Map<string, string>();
 
-  /** `declared`: names of the tools that the model may call. */
-  constructor(rule: ToolNameRule, declared: readonly string[]) {
+  /** `tools`: those that the model may call; vendors' own have the vendors' names. */
+  constructor(rule: ToolNameRule, tools: readonly ToolDeclaration[]) {
     this.#rule = rule;
+    const declared = tools.flatMap((tool) => (tool.kind === 'vendor' ? [] : [tool.name]));
     for (const name of declared) if (!rule.valid.test(name)) this.#rewrite(name, declared);
   }
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { type BackendSink, type Delta, GatewayError, HeaderMap, ResponseHeaders } from '../../../core/api/index.js';
 import { TranslatedExchange } from './translated-exchange.js';
 import { classOfStatus, createUpstreamError } from './upstream-error.js';
-import type { AnswerDecoder, WorkerDialect } from './worker-dialect.js';
+import type { AnswerDecoder, EncodedRequest, WorkerDialect } from './worker-dialect.js';
 
 /** A dialect in small: an event is a word of the answer; `end` ends it, `oops` is an error, `…` a sign of life. */
 class WordDecoder implements AnswerDecoder {
@@ -31,11 +31,12 @@ class WordDecoder implements AnswerDecoder {
   }
 }
 
+const REQUEST: EncodedRequest = { path: '/', body: {}, dropped: ['seed'], createDecoder: () => new WordDecoder() };
+
 const DIALECT: WorkerDialect = {
   type: 'words',
   nativeApis: [],
-  encode: () => ({ path: '/', body: {}, dropped: [] }),
-  createDecoder: () => new WordDecoder(),
+  encode: () => REQUEST,
   readError: (status, _headers, body) =>
     createUpstreamError({ status, errorClass: classOfStatus(status), message: body }),
   keepHeader: (name, value) => (name === 'x-limit' ? ['x-ratelimit-limit-requests', `${value}0`] : undefined),
@@ -67,7 +68,7 @@ class Recorder implements BackendSink {
 
 function answer(status: number, type: string, pieces: readonly string[], end: 'end' | 'trailers' | 'break' = 'end') {
   const sink = new Recorder();
-  const exchange = new TranslatedExchange(DIALECT, new WordDecoder(), ['seed'], sink);
+  const exchange = new TranslatedExchange(DIALECT, REQUEST, sink);
   exchange.onHeaders(new ResponseHeaders(status, ['content-type', type, 'x-limit', '9', 'server', 'x']), false);
   for (const piece of pieces) exchange.onData(Buffer.from(piece), false);
   if (end === 'end') exchange.onData(Buffer.alloc(0), true);

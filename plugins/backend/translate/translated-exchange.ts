@@ -3,12 +3,14 @@ import {
   type Delta,
   GatewayError,
   type HeaderMap,
+  isJsonObject,
   type JsonObject,
+  parseJson,
   ResponseHeaders,
   type UpstreamHandler,
 } from '../../../core/api/index.js';
 import { SseSplitter } from '../../../core/inference/sse-codec.js';
-import type { AnswerDecoder, WorkerDialect } from './worker-dialect.js';
+import type { AnswerDecoder, EncodedRequest, WorkerDialect } from './worker-dialect.js';
 
 /** A whole answer that was not streamed, bytes. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -28,7 +30,7 @@ const Mode = { Head: 0, Events: 1, Answer: 2, Error: 3, Over: 4 } as const;
  * with the end of the worker's answer, and only if that was complete.
  */
 export class TranslatedExchange implements UpstreamHandler {
-  readonly #dialect: WorkerDialect;
+  readonly #dialect: Pick<WorkerDialect, 'readError' | 'keepHeader'>;
   readonly #decoder: AnswerDecoder;
   readonly #dropped: readonly string[];
   readonly #sink: BackendSink;
@@ -43,10 +45,15 @@ export class TranslatedExchange implements UpstreamHandler {
   /** The decoder has seen the answer's own end. */
   #complete = false;
 
-  constructor(dialect: WorkerDialect, decoder: AnswerDecoder, dropped: readonly string[], sink: BackendSink) {
+  /** `request`: what is answered. */
+  constructor(
+    dialect: Pick<WorkerDialect, 'readError' | 'keepHeader'>,
+    request: Pick<EncodedRequest, 'createDecoder' | 'dropped'>,
+    sink: BackendSink,
+  ) {
     this.#dialect = dialect;
-    this.#decoder = decoder;
-    this.#dropped = dropped;
+    this.#decoder = request.createDecoder();
+    this.#dropped = request.dropped;
     this.#sink = sink;
   }
 
@@ -196,13 +203,8 @@ function mayBeLast({ kind }: Delta): boolean {
 }
 
 function parseAnswer(text: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
+  const value = parseJson(text);
+  if (isJsonObject(value)) return value;
   throw new GatewayError('upstream_protocol_error', 'The worker answered with something that is no JSON object', {
     details: 'answer_not_json',
   });

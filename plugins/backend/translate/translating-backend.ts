@@ -1,12 +1,5 @@
-import {
-  type Backend,
-  type BackendCall,
-  type BackendSink,
-  GatewayError,
-  type UpstreamClient,
-  type UpstreamExchange,
-} from '../../../core/api/index.js';
-import { noTokenizer } from '../http/token-count.js';
+import type { Backend, BackendCall, BackendSink, UpstreamClient, UpstreamExchange } from '../../../core/api/index.js';
+import { COUNT_TOKENS, missingApi } from '../missing-api.js';
 import { TranslatedExchange } from './translated-exchange.js';
 import { WorkerAddresses } from './worker-addresses.js';
 import type { EncodedRequest, WorkerDialect } from './worker-dialect.js';
@@ -34,18 +27,16 @@ export class TranslatingBackend implements Backend {
   send(call: BackendCall, sink: BackendSink): UpstreamExchange {
     const { request } = call;
     if (request === undefined || this.#native.has(request.api)) return this.#forward(call, sink);
-    if (request.format !== 'json') throw notCarried(request.api);
-    if (request.api === 'count_tokens') throw noTokenizer();
+    if (request.format !== 'json' || request.api === COUNT_TOKENS) throw missingApi(request.api);
     const conversation = request.conversation();
     const encoded = this.#dialect.encode(conversation, call);
-    const decoder = this.#dialect.createDecoder(conversation, call);
     const { headers } = call;
     headers.path = encoded.path;
     headers.set('content-type', 'application/json');
     headers.set('accept', conversation.stream ? 'text/event-stream' : 'application/json');
     setAll(headers, encoded);
     const body = Buffer.from(JSON.stringify(encoded.body), 'utf8');
-    return this.#send(call, body, new TranslatedExchange(this.#dialect, decoder, encoded.dropped, sink));
+    return this.#send(call, body, new TranslatedExchange(this.#dialect, encoded, sink));
   }
 
   #forward(call: BackendCall, sink: BackendSink): UpstreamExchange {
@@ -73,10 +64,4 @@ export class TranslatingBackend implements Backend {
 function setAll(headers: BackendCall['headers'], { headers: own }: EncodedRequest): void {
   if (own === undefined) return;
   for (const [name, value] of Object.entries(own)) headers.set(name, value);
-}
-
-function notCarried(api: string): GatewayError {
-  return new GatewayError('endpoint_not_supported', `The workers of this model do not support the ${api} API`, {
-    details: 'api_not_carried',
-  });
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, GatewayError, type ResponseHeaders } from '../../../core/api/index.js';
+import { type ErrorCode, GatewayError } from '../../../core/api/index.js';
 import { redactMessage } from '../../../core/inference/redact-message.js';
 
 /** Of a body that is not JSON, characters. */
@@ -88,15 +88,4 @@ export function createUpstreamError(facts: UpstreamErrorFacts): GatewayError {
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(headers === undefined ? {} : { headers }),
   });
-}
-
-/** `retry-after-ms`, else `retry-after` in seconds or as a date; undefined without one that can be read. */
-export function retryAfterMsOf(headers: ResponseHeaders, nowMs: number): number | undefined {
-  const exact = Number(headers.get('retry-after-ms') ?? Number.NaN);
-  if (Number.isFinite(exact) && exact >= 0) return exact;
-  const text = headers.get('retry-after');
-  if (text === undefined) return undefined;
-  if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text) * 1000;
-  const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }

@@ -20,6 +20,8 @@ export interface EncodedRequest {
    * brought into range. Shown in `x-smg-dropped-params`.
    */
   readonly dropped: readonly string[];
+  /** Reader of the answer to this request. */
+  createDecoder(): AnswerDecoder;
 }
 
 /** Takes the deltas of one answer, in order. */
@@ -55,7 +57,6 @@ export interface WorkerDialect {
   prepareNative?(request: InferenceRequest | undefined, call: BackendCall): void;
   /** Writes a conversation in this dialect. Throws GatewayError for what it cannot carry. */
   encode(conversation: Conversation, call: BackendCall): EncodedRequest;
-  createDecoder(conversation: Conversation, call: BackendCall): AnswerDecoder;
   /**
    * What a status outside 2xx means. `body` is text, at most 1 MiB, as it came. The result carries `upstreamStatus`; its
    * message is sent to the client and has been through `redactMessage`.

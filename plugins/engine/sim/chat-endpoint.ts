@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../../core/api/inference.js';
+import { isJsonObject } from '../../../core/api/json.js';
 import type { Answer, AnswerRenderer, AnswerUsage, Choice } from './answer.js';
 import type { SimExchange } from './exchange.js';
 import { generate } from './generation.js';
@@ -6,7 +7,6 @@ import { RequestRejected } from './rejection.js';
 import {
   contentText,
   invalid,
-  isObject,
   missing,
   readCount,
   readFlag,
@@ -70,7 +70,7 @@ export class WholeAnswer implements AnswerRenderer {
 export function chatPrompt(messages: readonly unknown[], tools: unknown): string {
   let prompt = Array.isArray(tools) && tools.length > 0 ? `<|tools|>\n${JSON.stringify(tools)}\n` : '';
   for (const message of messages) {
-    if (!isObject(message)) throw invalid('messages', 'Input should be a valid dictionary');
+    if (!isJsonObject(message)) throw invalid('messages', 'Input should be a valid dictionary');
     const calls = message.tool_calls === undefined ? '' : JSON.stringify(message.tool_calls);
     prompt += `<|${String(message.role)}|>\n${contentText(message.content)}${calls}\n`;
   }
@@ -80,15 +80,15 @@ export function chatPrompt(messages: readonly unknown[], tools: unknown): string
 /** Text of the last message, when a user wrote it; empty after a tool's result. */
 export function lastUserText(messages: readonly unknown[]): string {
   const last = messages.at(-1);
-  return isObject(last) && last.role === 'user' ? contentText(last.content) : '';
+  return isJsonObject(last) && last.role === 'user' ? contentText(last.content) : '';
 }
 
 function chatToolCalls(engine: SimEngine, body: JsonObject, messages: readonly unknown[]) {
   const tools: OfferedTool[] = [];
   for (const tool of Array.isArray(body.tools) ? body.tools : []) {
-    const definition: unknown = isObject(tool) ? tool.function : undefined;
-    if (!isObject(definition) || typeof definition.name !== 'string') throw missing('tools.function.name');
-    tools.push({ name: definition.name, parameters: isObject(definition.parameters) ? definition.parameters : {} });
+    const definition: unknown = isJsonObject(tool) ? tool.function : undefined;
+    if (!isJsonObject(definition) || typeof definition.name !== 'string') throw missing('tools.function.name');
+    tools.push({ name: definition.name, parameters: isJsonObject(definition.parameters) ? definition.parameters : {} });
   }
   return chooseToolCalls(tools, readToolChoice(body.tool_choice), lastUserText(messages), engine.config.tool_trigger);
 }
@@ -96,7 +96,7 @@ function chatToolCalls(engine: SimEngine, body: JsonObject, messages: readonly u
 function readToolChoice(value: unknown): ToolChoice {
   if (value === undefined || value === null || value === 'auto') return 'auto';
   if (value === 'none' || value === 'required') return value;
-  const name: unknown = isObject(value) && isObject(value.function) ? value.function.name : undefined;
+  const name: unknown = isJsonObject(value) && isJsonObject(value.function) ? value.function.name : undefined;
   if (typeof name !== 'string') throw invalid('tool_choice', 'Input should be none, auto, required or a function');
   return { name };
 }

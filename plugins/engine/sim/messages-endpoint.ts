@@ -1,21 +1,12 @@
 import type { JsonObject } from '../../../core/api/inference.js';
+import { isJsonObject } from '../../../core/api/json.js';
 import type { Answer, AnswerRenderer, AnswerUsage, Choice } from './answer.js';
 import { chatPrompt, lastUserText, WholeAnswer } from './chat-endpoint.js';
 import type { SimExchange } from './exchange.js';
 import { generate } from './generation.js';
 import type { PlannedFinish } from './output-plan.js';
 import { RequestRejected } from './rejection.js';
-import {
-  contentText,
-  invalid,
-  isObject,
-  missing,
-  readCount,
-  readFlag,
-  readList,
-  readModel,
-  readStop,
-} from './request-fields.js';
+import { contentText, invalid, missing, readCount, readFlag, readList, readModel, readStop } from './request-fields.js';
 import type { SimEngine } from './sim-engine.js';
 import { tokenize } from './text.js';
 import { chooseToolCalls, type OfferedTool, type ToolChoice } from './tool-calls.js';
@@ -68,21 +59,21 @@ function messagesPrompt(body: JsonObject, messages: readonly unknown[]): string 
 function messageToolCalls(engine: SimEngine, body: JsonObject, messages: readonly unknown[]) {
   const tools: OfferedTool[] = [];
   for (const tool of Array.isArray(body.tools) ? body.tools : []) {
-    if (!isObject(tool) || typeof tool.name !== 'string') throw missing('tools.name');
-    tools.push({ name: tool.name, parameters: isObject(tool.input_schema) ? tool.input_schema : {} });
+    if (!isJsonObject(tool) || typeof tool.name !== 'string') throw missing('tools.name');
+    tools.push({ name: tool.name, parameters: isJsonObject(tool.input_schema) ? tool.input_schema : {} });
   }
   const last = messages.at(-1);
   const hasResult =
-    isObject(last) &&
+    isJsonObject(last) &&
     Array.isArray(last.content) &&
-    last.content.some((part) => isObject(part) && part.type === 'tool_result');
+    last.content.some((part) => isJsonObject(part) && part.type === 'tool_result');
   const choice = readToolChoice(body.tool_choice);
   return chooseToolCalls(tools, choice, hasResult ? '' : lastUserText(messages), engine.config.tool_trigger);
 }
 
 function readToolChoice(value: unknown): ToolChoice {
   if (value === undefined || value === null) return 'auto';
-  if (!isObject(value)) throw invalid('tool_choice', 'Input should be a valid dictionary');
+  if (!isJsonObject(value)) throw invalid('tool_choice', 'Input should be a valid dictionary');
   if (value.type === 'none' || value.type === 'auto') return value.type;
   if (value.type === 'tool' && typeof value.name === 'string') return { name: value.name };
   return 'required';

@@ -1,5 +1,6 @@
 import type { RequestHeaders } from '../../../core/api/headers.js';
 import type { JsonObject } from '../../../core/api/inference.js';
+import { isJsonObject } from '../../../core/api/json.js';
 import type { SimConfig } from './config.js';
 import type { SimExchange } from './exchange.js';
 import { RequestRejected } from './rejection.js';
@@ -37,7 +38,7 @@ export function readStop(value: unknown, name = 'stop'): string[] {
 export function readObject(body: JsonObject, name: string): JsonObject | undefined {
   const value = body[name];
   if (value === undefined || value === null) return undefined;
-  if (!isObject(value)) throw invalid(name, 'Input should be a valid dictionary');
+  if (!isJsonObject(value)) throw invalid(name, 'Input should be a valid dictionary');
   return value;
 }
 
@@ -65,14 +66,10 @@ export function contentText(content: unknown): string {
   const texts: string[] = [];
   for (const part of content) {
     if (typeof part === 'string') texts.push(part);
-    else if (isObject(part) && typeof part.text === 'string') texts.push(part.text);
-    else if (isObject(part) && part.content !== undefined) texts.push(contentText(part.content));
+    else if (isJsonObject(part) && typeof part.text === 'string') texts.push(part.text);
+    else if (isJsonObject(part) && part.content !== undefined) texts.push(contentText(part.content));
   }
   return texts.join('\n');
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Pseudo token ids or text of a prompt given as string, ids, or a list of either; in request order. */

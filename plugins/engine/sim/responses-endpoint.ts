@@ -1,9 +1,10 @@
 import type { JsonObject } from '../../../core/api/inference.js';
+import { isJsonObject } from '../../../core/api/json.js';
 import type { Answer, AnswerRenderer, Choice } from './answer.js';
 import { chatPrompt, lastUserText, WholeAnswer } from './chat-endpoint.js';
 import type { SimExchange } from './exchange.js';
 import { generate } from './generation.js';
-import { isObject, missing, readCount, readFlag, readModel } from './request-fields.js';
+import { missing, readCount, readFlag, readModel } from './request-fields.js';
 import type { SimEngine } from './sim-engine.js';
 import { chooseToolCalls, type OfferedTool, type ToolChoice } from './tool-calls.js';
 
@@ -44,15 +45,15 @@ function inputMessages(body: JsonObject): unknown[] {
 function responseToolCalls(engine: SimEngine, body: JsonObject, messages: readonly unknown[]) {
   const tools: OfferedTool[] = [];
   for (const tool of Array.isArray(body.tools) ? body.tools : []) {
-    if (!isObject(tool) || tool.type !== 'function' || typeof tool.name !== 'string') continue;
-    tools.push({ name: tool.name, parameters: isObject(tool.parameters) ? tool.parameters : {} });
+    if (!isJsonObject(tool) || tool.type !== 'function' || typeof tool.name !== 'string') continue;
+    tools.push({ name: tool.name, parameters: isJsonObject(tool.parameters) ? tool.parameters : {} });
   }
   return chooseToolCalls(tools, readToolChoice(body.tool_choice), lastUserText(messages), engine.config.tool_trigger);
 }
 
 function readToolChoice(value: unknown): ToolChoice {
   if (value === 'none' || value === 'required') return value;
-  return isObject(value) && typeof value.name === 'string' ? { name: value.name } : 'auto';
+  return isJsonObject(value) && typeof value.name === 'string' ? { name: value.name } : 'auto';
 }
 
 /** Bodies of one response. */

@@ -1,10 +1,11 @@
 import type { JsonObject } from '../../../core/api/inference.js';
+import { isJsonObject } from '../../../core/api/json.js';
 import type { Answer } from './answer.js';
 import { openaiUsage, WholeAnswer } from './chat-endpoint.js';
 import { type Endpoint, inferenceEndpoint } from './endpoint.js';
 import type { SimExchange } from './exchange.js';
 import { generate } from './generation.js';
-import { invalid, isObject, missing, readCount, readList, readModel, readPrompts } from './request-fields.js';
+import { invalid, missing, readCount, readList, readModel, readPrompts } from './request-fields.js';
 import type { SimEngine } from './sim-engine.js';
 import { hashIds, mix, splitPieces } from './text.js';
 
@@ -131,7 +132,7 @@ function withQuery(query: string, documents: readonly string[]): string[] {
 
 function documentText(value: unknown): string {
   if (typeof value === 'string') return value;
-  if (isObject(value) && typeof value.text === 'string') return value.text;
+  if (isJsonObject(value) && typeof value.text === 'string') return value.text;
   throw invalid('documents', 'Input should be a string or an object with text');
 }
 

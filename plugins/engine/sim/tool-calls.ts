@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../../core/api/inference.js';
+import { isJsonObject } from '../../../core/api/json.js';
 import { RequestRejected } from './rejection.js';
-import { isObject } from './request-fields.js';
 
 /** A tool that the request offers, whatever its dialect. */
 export interface OfferedTool {
@@ -60,7 +60,7 @@ function callOf(tool: OfferedTool): ToolCall {
 
 /** A value that fits a JSON Schema, for the types that tools use. */
 function sampleOf(schema: unknown, name: string, depth: number): unknown {
-  if (!isObject(schema) || depth > MAX_DEPTH) return null;
+  if (!isJsonObject(schema) || depth > MAX_DEPTH) return null;
   if (Array.isArray(schema.enum)) return schema.enum[0] as unknown;
   if (schema.const !== undefined) return schema.const;
   const type = Array.isArray(schema.type) ? (schema.type[0] as unknown) : schema.type;
@@ -69,7 +69,7 @@ function sampleOf(schema: unknown, name: string, depth: number): unknown {
   if (type === 'boolean') return true;
   if (type === 'array') return [sampleOf(schema.items, name, depth + 1)];
   if (type === 'null') return null;
-  const properties = isObject(schema.properties) ? schema.properties : {};
+  const properties = isJsonObject(schema.properties) ? schema.properties : {};
   const required = Array.isArray(schema.required) ? schema.required : Object.keys(properties);
   const value: JsonObject = {};
   for (const key of required) if (typeof key === 'string') value[key] = sampleOf(properties[key], key, depth + 1);

@@ -64,6 +64,8 @@ export class FakeProvider {
   inFlight = 0;
   /** Answers whose caller left before they were over. */
   aborted = 0;
+  /** When the last of them left, ms of `performance.now()`. */
+  lastAbortMs: number | undefined = undefined;
   readonly #close: () => Promise<void>;
 
   private constructor(url: string, ca: string, close: () => Promise<void>) {
@@ -121,7 +123,9 @@ async function serve(
   provider.inFlight++;
   response.once('close', () => {
     provider.inFlight--;
-    if (!response.writableFinished) provider.aborted++;
+    if (response.writableFinished) return;
+    provider.aborted++;
+    provider.lastAbortMs = performance.now();
   });
   // A caller that leaves is counted, not reported.
   response.on('error', () => undefined);

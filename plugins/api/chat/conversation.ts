@@ -19,7 +19,7 @@ import {
   stringsOf,
   unknownValue,
 } from '../json-fields.js';
-import { readExtra, readSampling, readStop } from '../openai-request.js';
+import { readShared } from '../openai-request.js';
 import { readToolChoice, readTools } from './tools.js';
 import { readTurns } from './turns.js';
 
@@ -63,9 +63,7 @@ const KNOWN: ReadonlySet<string> = new Set([
  * gateway (`thinking_blocks`, `reasoning_content`, `is_error`, `cache_control`). Throws GatewayError with the field's path.
  */
 export function readChatConversation(body: JsonObject, stream: boolean): Conversation {
-  if (!stream && optionalObject(body, 'stream_options', '') !== undefined) {
-    throw invalidValue('stream_options', "The 'stream_options' parameter is only allowed when 'stream' is enabled");
-  }
+  const shared = readShared(body, stream, KNOWN);
   const turns = readTurns(body);
   const tools = readTools(body);
   const optional = present({
@@ -84,11 +82,7 @@ export function readChatConversation(body: JsonObject, stream: boolean): Convers
   return {
     turns,
     tools,
-    sampling: readSampling(body),
-    stop: readStop(body),
-    choices: optionalInteger(body, 'n', '', 1) ?? 1,
-    stream,
-    extra: readExtra(body, KNOWN),
+    ...shared,
     ...optional,
   };
 }

@@ -7,11 +7,10 @@ import {
   missingParameter,
   optionalBoolean,
   optionalInteger,
-  optionalObject,
   optionalString,
   present,
 } from '../json-fields.js';
-import { readExtra, readSampling, readStop } from '../openai-request.js';
+import { readShared } from '../openai-request.js';
 
 /** Fields that a {@link Conversation} stands for, that are refused, or that only say how the answer is framed. */
 const KNOWN: ReadonlySet<string> = new Set([
@@ -41,23 +40,16 @@ const KNOWN: ReadonlySet<string> = new Set([
  * has no meaning there (several prompts, token ids, `echo`, `suffix`, `best_of`) is refused.
  */
 export function readCompletionsConversation(body: JsonObject, stream: boolean): Conversation {
-  if (!stream && optionalObject(body, 'stream_options', '') !== undefined) {
-    throw invalidValue('stream_options', "The 'stream_options' parameter is only allowed when 'stream' is enabled");
-  }
+  const shared = readShared(body, stream, KNOWN);
   const text = readPrompt(body);
   if (optionalBoolean(body, 'echo', '') === true) throw unsupported('echo');
   if ((optionalString(body, 'suffix', '') ?? '') !== '') throw unsupported('suffix');
-  const choices = optionalInteger(body, 'n', '', 1) ?? 1;
-  if ((optionalInteger(body, 'best_of', '', 0) ?? choices) > choices) throw unsupported('best_of');
+  if ((optionalInteger(body, 'best_of', '', 0) ?? 1) > shared.choices) throw unsupported('best_of');
   const top = optionalInteger(body, 'logprobs', '', 0);
   return {
     turns: [{ role: 'user', parts: [{ kind: 'text', text, param: 'prompt' }], param: 'prompt' }],
     tools: [],
-    sampling: readSampling(body),
-    stop: readStop(body),
-    choices,
-    stream,
-    extra: readExtra(body, KNOWN),
+    ...shared,
     ...present({
       maxTokens: optionalInteger(body, 'max_tokens', '', 1),
       logprobs: top === undefined ? undefined : { top },

@@ -3,17 +3,15 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { GatewayError } from '../api/errors.js';
 import {
-  type BodyData,
   FilterDataStatus,
   FilterHeadersStatus,
-  type InnerRun,
-  type InnerSink,
   type SseEvent,
   type StreamFilter,
   type StreamFilterCallbacks,
 } from '../api/filter.js';
-import { type RequestHeaders, ResponseHeaders } from '../api/headers.js';
+import { ResponseHeaders } from '../api/headers.js';
 import { chatRequestHeaders, createFilterHarness, type HarnessFilter } from '../testing/filter-harness.js';
+import { SingleNest } from '../testing/single-nest.js';
 
 /** Stops as its script says; what it stopped goes on when the test runs its queued continue. */
 class DelayingFilter implements StreamFilter {
@@ -76,47 +74,6 @@ class DelayingFilter implements StreamFilter {
     const status = this.#next(3) as FilterDataStatus;
     if (status !== FilterDataStatus.Continue) this.#stopEncode();
     return status;
-  }
-}
-
-/** Retries nothing: passes one inner run through, whole. */
-class PassThroughNest implements StreamFilter, InnerSink {
-  readonly #callbacks: StreamFilterCallbacks;
-  #headers: RequestHeaders | undefined = undefined;
-  inner: InnerRun | undefined = undefined;
-
-  constructor(callbacks: StreamFilterCallbacks) {
-    this.#callbacks = callbacks;
-  }
-
-  decodeHeaders(headers: RequestHeaders): FilterHeadersStatus {
-    this.#headers = headers;
-    this.inner = this.#callbacks.openInner({ headers: this.#headers, inference: undefined }, this);
-    return FilterHeadersStatus.StopIteration;
-  }
-
-  decodeData(): FilterDataStatus {
-    return FilterDataStatus.StopIterationNoBuffer;
-  }
-
-  onHeaders(headers: ResponseHeaders, endStream: boolean): void {
-    this.#callbacks.encodeHeaders(headers, endStream);
-  }
-
-  onData(data: BodyData, endStream: boolean): void {
-    this.#callbacks.encodeData(data.bytes, endStream, data.framed);
-  }
-
-  onDelta(): void {
-    throw new Error('no deltas here');
-  }
-
-  onTrailers(): void {
-    throw new Error('no trailers here');
-  }
-
-  onError(error: GatewayError): void {
-    this.#callbacks.sendLocalReply(error);
   }
 }
 
@@ -189,7 +146,7 @@ describe('filter manager', () => {
         const later: (() => void)[] = [];
         const harness = createFilterHarness([
           ...delaying(above, later),
-          { name: 'nest', nesting: true, factory: (callbacks) => new PassThroughNest(callbacks) },
+          { name: 'nest', nesting: true, factory: (callbacks) => new SingleNest(callbacks, false) },
           ...delaying(below, later).map((filter, i) => ({ ...filter, name: `below_${i}` })),
         ]);
         run([() => harness.sendHeaders(chatRequestHeaders(), true)], later, order);
@@ -383,7 +340,7 @@ describe('filter manager', () => {
     const order: string[] = [];
     const harness = createFilterHarness([
       { name: 'log', factory: () => ({ onStreamComplete: () => void order.push('outer') }) },
-      { name: 'nest', nesting: true, factory: (callbacks) => new PassThroughNest(callbacks) },
+      { name: 'nest', nesting: true, factory: (callbacks) => new SingleNest(callbacks, false) },
       { name: 'attempt', factory: () => ({ onStreamComplete: () => void order.push('inner') }) },
     ]);
     harness.sendHeaders(chatRequestHeaders(), true);

@@ -10,8 +10,6 @@ import {
   type FilterFactoryCb,
   FilterHeadersStatus,
   FilterTrailersStatus,
-  type InnerRun,
-  type InnerSink,
   type StreamFilter,
   type StreamFilterCallbacks,
 } from '../api/filter.js';
@@ -22,6 +20,7 @@ import { StreamInfo } from '../api/stream-info.js';
 import type { ChainSegment } from '../http/filter-chain.js';
 import { FilterManager } from '../http/filter-manager.js';
 import { RecordedResponse, RecordingTerminal } from '../testing/filter-harness.js';
+import { SingleNest } from '../testing/single-nest.js';
 import { type BuiltFilter, type BuiltRoute, compileChains } from './chain-compiler.js';
 
 /** What one request through one chain did. */
@@ -123,48 +122,6 @@ class Reader implements StreamFilter {
   }
 }
 
-/** One inner run, whole. */
-class Nest implements StreamFilter, InnerSink {
-  readonly #callbacks: StreamFilterCallbacks;
-  #headers: RequestHeaders | undefined = undefined;
-  inner: InnerRun | undefined = undefined;
-
-  constructor(callbacks: StreamFilterCallbacks) {
-    this.#callbacks = callbacks;
-  }
-
-  decodeHeaders(headers: RequestHeaders): FilterHeadersStatus {
-    this.#headers = headers;
-    return FilterHeadersStatus.StopIteration;
-  }
-
-  decodeRequest(request: InferenceRequest): FilterTrailersStatus {
-    const headers = this.#headers as RequestHeaders;
-    this.inner = this.#callbacks.openInner({ headers, inference: request.fork() }, this);
-    return FilterTrailersStatus.StopIteration;
-  }
-
-  onHeaders(headers: ResponseHeaders, endStream: boolean): void {
-    this.#callbacks.encodeHeaders(headers, endStream);
-  }
-
-  onData(data: BodyData, endStream: boolean): void {
-    this.#callbacks.encodeData(data.bytes, endStream, data.framed);
-  }
-
-  onDelta(): void {
-    throw new Error('no deltas here');
-  }
-
-  onTrailers(): void {
-    throw new Error('no trailers here');
-  }
-
-  onError(error: GatewayError): void {
-    this.#callbacks.sendLocalReply(error);
-  }
-}
-
 type Part =
   | { readonly kind: 'witness'; readonly script: readonly number[]; readonly match?: RequestMatch | undefined }
   | { readonly kind: 'reader' | 'finder' | 'nest' | 'refuser' };
@@ -177,7 +134,7 @@ function part(name: string, { kind, ...rest }: Part): Make {
     const factories: Record<Part['kind'], FilterFactoryCb> = {
       witness: (callbacks) => new Witness(name, callbacks, trace, 'script' in rest ? rest.script : []),
       reader: (callbacks) => new Reader(callbacks, request),
-      nest: (callbacks) => new Nest(callbacks),
+      nest: (callbacks) => new SingleNest(callbacks, true),
       finder: ({ streamInfo }) => ({
         decodeHeaders: () => {
           streamInfo.route = request.route;

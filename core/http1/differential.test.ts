@@ -196,7 +196,9 @@ function checkAgainstNode(kind: Kind, bytes: Buffer): 'accepted' | 'refused' | '
   }
   const { keepAlive: weKeepAlive, ...mine } = ours.message;
   assert.deepEqual(mine, theirs);
-  assert.ok(keepAlive || !weKeepAlive, 'ours keeps a connection that node closes');
+  // Node takes a tab behind the word for a part of it (RFC 9110, 5.6.3 does not), and closes more than it must.
+  const tabbed = /keep-alive\t/i.test(bytes.latin1Slice());
+  assert.ok(keepAlive || !weKeepAlive || tabbed, 'ours keeps a connection that node closes');
   return 'accepted';
 }
 

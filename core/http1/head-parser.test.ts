@@ -79,6 +79,8 @@ describe('HeadParser, requests', () => {
     assert.equal(keepAlive('HTTP/1.0', ''), false);
     assert.equal(keepAlive('HTTP/1.0', 'Connection: Keep-Alive\r\n'), true);
     assert.equal(keepAlive('HTTP/1.0', 'Connection: keep-alive\r\nConnection: close\r\n'), false);
+    assert.equal(keepAlive('HTTP/1.0', 'Connection: x ,\t keep-alive \t, y\r\n'), true);
+    assert.equal(keepAlive('HTTP/1.0', 'Connection: keep-alive\xa0, x\r\n'), false, 'another name');
   });
 
   it('honours Expect in HTTP/1.1 only', () => {

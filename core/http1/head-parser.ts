@@ -261,11 +261,7 @@ export class HeadParser {
     if (colon < 0 || colon >= end) throw new Http1ProtocolError('bad_field_line');
     const field = lookUpFieldName(text.slice(start, colon));
     if (!clean && !isFieldText(text, colon, end)) throw new Http1ProtocolError('bad_field_value');
-    let from = colon + 1;
-    let to = end;
-    while (from < to && isBlank(text.charCodeAt(from))) from++;
-    while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
-    const value = text.slice(from, to);
+    const value = withoutBlanks(text, colon + 1, end);
     if (field.role !== FieldRole.Plain) {
       // Parsers disagree about a tab around a length (node refuses it): not worth finding out who else does what.
       if (value.length !== end - colon - 1 && isFraming(field.role) && text.slice(colon, end).includes('\t')) {
@@ -328,7 +324,7 @@ export class HeadParser {
 
   #applyConnection(value: string): void {
     for (const option of value.toLowerCase().split(',')) {
-      const name = option.trim();
+      const name = withoutBlanks(option, 0, option.length);
       if (name === 'close') this.#connectionClose = true;
       else if (name === 'keep-alive') this.#connectionKeepAlive = true;
     }
@@ -416,6 +412,15 @@ function standsAt(text: string, position: number, line: string): boolean {
 
 function isFraming(role: FieldRole): boolean {
   return role === FieldRole.ContentLength || role === FieldRole.TransferEncoding;
+}
+
+/** What stands between two places, without spaces and tabs around it: `trim` also takes a no-break space, which is text. */
+function withoutBlanks(text: string, start: number, end: number): string {
+  let from = start;
+  let to = end;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
 }
 
 function isBlank(code: number): boolean {
